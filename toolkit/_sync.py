@@ -1,0 +1,160 @@
+"""Runs a coroutine from plain code or a notebook cell on one background loop; Ctrl-C cancels it.
+
+All asynchronous work of the package happens on one event loop in one daemon thread. The kernel's own loop is neither
+patched nor blocked, connections outlive a call, and the same coroutine serves the plain and the `await` face.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from toolkit.errors import UsageError
+
+T = TypeVar("T")
+
+# How often a waiting caller wakes: bounds how late Ctrl-C is seen, and how often progress is painted.
+TICK_S = 0.1
+
+# How long a cancelled coroutine may take to put its affairs in order before the caller gets control back anyway.
+_CANCEL_GRACE_S = 0.8
+
+
+def run(coroutine: Coroutine[Any, Any, T], *, on_tick: Callable[[], None] | None = None) -> T:
+    """Runs `coroutine` on the background loop and waits for it, whether or not the caller is inside a running loop.
+
+    Args:
+        coroutine: The work; it sees the caller's context variables.
+        on_tick: Called on the caller's own thread about every 0.1 s while waiting, and once at the end; used to paint.
+
+    Raises:
+        UsageError: If called on the background loop itself, where waiting would never end.
+        KeyboardInterrupt: If the caller is interrupted; the coroutine has then been cancelled.
+    """
+    work = _submit(coroutine)
+    try:
+        while True:
+            done, _ = concurrent.futures.wait([work.future], timeout=TICK_S)
+            if on_tick is not None:
+                on_tick()
+            if done:
+                return work.future.result()
+    except BaseException:
+        # Also the way out for Ctrl-C: the coroutine is cancelled and given a moment to commit what it holds.
+        work.cancel()
+        concurrent.futures.wait([work.future], timeout=_CANCEL_GRACE_S)
+        raise
+
+
+async def bridge(coroutine: Coroutine[Any, Any, T], *, on_tick: Callable[[], None] | None = None) -> T:
+    """Awaits `coroutine`, which runs on the background loop, from any other loop.
+
+    A kernel notices the stop button only when its loop wakes, so this wakes every 0.1 s instead of waiting once.
+
+    Args:
+        coroutine: The work; it sees the caller's context variables.
+        on_tick: Called in the caller's loop about every 0.1 s while waiting, and once at the end.
+    """
+    if _is_own_loop():
+        return await coroutine
+    work = _submit(coroutine)
+    finished = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wake(_: object) -> None:
+        # A closed loop means that nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(finished.set)
+
+    work.future.add_done_callback(wake)
+    try:
+        while not work.future.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(finished.wait(), TICK_S)
+            if on_tick is not None:
+                on_tick()
+        return work.future.result()
+    finally:
+        work.cancel()
+
+
+class _Work(Generic[T]):
+    """One coroutine on its way: a future that any thread can wait for, and a way to cancel the task behind it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._loop = loop
+        self._task: asyncio.Task[T] | None = None
+
+    def start(self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context) -> None:
+        self._task = self._loop.create_task(coroutine, context=context)
+        self._task.add_done_callback(self._hand_over)
+
+    def cancel(self) -> None:
+        """Asks the task to end; the future is done only when the task really is."""
+        if not self.future.done():
+            self._loop.call_soon_threadsafe(self._cancel_task)
+
+    def _cancel_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _hand_over(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self.future.cancel()
+            # Without this those who wait are not told that the future has ended.
+            self.future.set_running_or_notify_cancel()
+        elif (error := task.exception()) is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(task.result())
+
+
+class _Background:
+    """The thread and its loop. A forked child starts its own: threads do not survive a fork."""
+
+    def __init__(self) -> None:
+        self.process_id = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._serve, name="toolkit-engine", daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+
+_lock = threading.Lock()
+_background: _Background | None = None
+
+
+def _engine() -> _Background:
+    global _background
+    with _lock:
+        if _background is None or _background.process_id != os.getpid():
+            _background = _Background()
+        return _background
+
+
+def _is_own_loop() -> bool:
+    return _background is not None and threading.current_thread() is _background.thread
+
+
+def _submit(coroutine: Coroutine[Any, Any, T]) -> _Work[T]:
+    if _is_own_loop():
+        coroutine.close()
+        raise UsageError(
+            "This call waits for the toolkit's own event loop and was made on that loop (for example inside an async "
+            "scorer); use the `await` form there."
+        )
+    loop = _engine().loop
+    work: _Work[T] = _Work(loop)
+    context = contextvars.copy_context()
+    loop.call_soon_threadsafe(work.start, coroutine, context)
+    return work
