@@ -1,0 +1,1 @@
+"""What holds for prompts: references, templates, the folder, Langfuse, and the choice between sources."""

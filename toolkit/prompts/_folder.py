@@ -1,0 +1,261 @@
+"""Prompts from a folder of `.prompt` files: the embedded default."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from toolkit._http import HttpClient
+from toolkit._records import Prompt, PromptInfo
+from toolkit.config import Settings
+from toolkit.errors import PromptError, PromptNotFoundError, PromptSourceError, UsageError
+from toolkit.prompts._files import SOURCE, PromptFile, read_labels, read_prompt_file
+from toolkit.prompts._reference import nearest
+
+INDEX = "labels.yaml"
+
+_FILE = re.compile(r"(?P<stem>.+?)(?:\.v(?P<version>[0-9]+))?\.prompt")
+_PROMPT_ID = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+
+
+# Within the class, `list` is its method.
+_Files = dict[str, list[tuple[Path, str | None]]]
+_Infos = list[PromptInfo]
+
+
+class FolderSource:
+    """The prompts of one folder and its subfolders.
+
+    `reply.prompt` is the prompt `reply`; `support/reply.v3.prompt` is version 3 of `support/reply`. A file without a
+    version in its name has the one that its front matter says, else 1. The default of a name is its newest version.
+    Labels stand in the files' front matter or in `labels.yaml` at the root, which wins for the labels it names:
+
+        labels: {support/reply: {production: 3}}
+
+    `latest` is the newest version where no one gave the label away. Files and folders whose names begin with a dot are
+    passed over, and so is every link that leads out of the folder.
+
+    Args:
+        root: The folder; read anew at each call.
+    """
+
+    name = SOURCE
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._read: dict[Path, tuple[tuple[int, int], PromptFile]] = {}
+
+    async def get(self, prompt_id: str, *, version: str | None = None, label: str | None = None) -> Prompt:
+        """Returns one version of a prompt, the newest by default.
+
+        Raises:
+            PromptNotFoundError: If there is no such prompt, version or label; the message says which exist.
+            PromptSourceError: If there is no such folder, or a file of the prompt cannot be read; the message names
+                the file, and the line.
+            TemplateSyntaxError: If a file's body is not what its front matter says.
+            UsageError: If both a version and a label are given.
+        """
+        if version is not None and label is not None:
+            raise UsageError(
+                f"Prompt {prompt_id!r}: version {version!r} and label {label!r} are both given; give one of them."
+            )
+        history = await asyncio.to_thread(self._history, prompt_id)
+        if label is not None:
+            version = history.labels.get(label) or (history.versions[-1] if label == "latest" else None)
+            if version is None:
+                raise history.not_found(f"label {label!r}")
+        prompt = history.prompts.get(history.versions[-1] if version is None else _normal(version))
+        if prompt is None:
+            raise history.not_found(f"version {version!r}")
+        return replace(prompt, label=label)
+
+    async def versions(self, prompt_id: str) -> tuple[str, ...]:
+        """Returns every version of a prompt, oldest first; raises as `get`."""
+        return (await asyncio.to_thread(self._history, prompt_id)).versions
+
+    async def list(self, *, query: str = "") -> list[PromptInfo]:
+        """Returns what the folder holds, sorted by name.
+
+        Args:
+            query: Keeps only names that contain it, in upper or lower case; empty keeps all.
+
+        Raises:
+            PromptSourceError: If there is no such folder, or a file cannot be read.
+        """
+        return await asyncio.to_thread(self._list, query)
+
+    async def aclose(self) -> None:
+        """Does nothing: no file is held open."""
+
+    def _list(self, query: str) -> _Infos:
+        files = self._scan()
+        names = sorted(name for name in files if query.lower() in name.lower())
+        index = read_labels(self.root / INDEX)
+        return [self._assemble(name, files[name], index).info() for name in names]
+
+    def _history(self, prompt_id: str) -> _History:
+        if not is_prompt_id(prompt_id):
+            raise PromptNotFoundError(
+                f"The folder {str(self.root)!r} cannot hold a prompt {prompt_id!r}: a name there is made of letters, "
+                "digits and . _ - with / between folders.",
+                prompt_id=prompt_id,
+                source=SOURCE,
+            )
+        files = self._scan()
+        if prompt_id not in files:
+            raise PromptNotFoundError(
+                f"The folder {str(self.root)!r} has no prompt {prompt_id!r}. {nearest(prompt_id, sorted(files))}",
+                prompt_id=prompt_id,
+                source=SOURCE,
+            )
+        return self._assemble(prompt_id, files[prompt_id], read_labels(self.root / INDEX))
+
+    def _scan(self) -> _Files:
+        """Returns the files of each name, with the version that stands in the file's name."""
+        if not self.root.is_dir():
+            raise PromptSourceError(
+                f"There is no folder {str(self.root)!r}; make it, or set TOOLKIT_PROMPTS to where the prompts are.",
+                source=SOURCE,
+            )
+        inside = self.root.resolve()
+        found: _Files = {}
+        for folder, subfolders, names in os.walk(self.root):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            for name in sorted(names):
+                match = _FILE.fullmatch(name)
+                path = Path(folder) / name
+                if match is None or name.startswith(".") or not path.resolve().is_relative_to(inside):
+                    continue
+                prompt_id = (path.parent.relative_to(self.root) / match["stem"]).as_posix()
+                if not is_prompt_id(prompt_id):
+                    raise PromptSourceError(
+                        f"{path}: a prompt's path is made of letters, digits and . _ -; rename the file.", source=SOURCE
+                    )
+                found.setdefault(prompt_id, []).append((path, match["version"]))
+        return found
+
+    def _assemble(
+        self, prompt_id: str, files: Sequence[tuple[Path, str | None]], index: Mapping[str, Mapping[str, str]]
+    ) -> _History:
+        by_version: dict[str, PromptFile] = {}
+        for path, version in files:
+            file = self._file(path, prompt_id, version)
+            other = by_version.setdefault(file.prompt.version, file)
+            if other is not file:
+                raise _error(prompt_id, f"{other.path} and {path} are both version {file.prompt.version}; renumber one")
+        labels: dict[str, str] = {}
+        indexed = index.get(prompt_id, {})
+        for version, file in by_version.items():
+            for label in file.labels:
+                if label in indexed:
+                    continue
+                if label in labels:
+                    both = f"{by_version[labels[label]].path} and {file.path}"
+                    raise _error(prompt_id, f"the label {label!r} stands in {both}; it can name one version")
+                labels[label] = version
+        for label, version in indexed.items():
+            if version not in by_version:
+                raise _error(prompt_id, f"{self.root / INDEX} puts {label!r} on version {version}, which has no file")
+        return _history(prompt_id, by_version, {**labels, **indexed}, self.root)
+
+    def _file(self, path: Path, prompt_id: str, version: str | None) -> PromptFile:
+        """Reads a file, or remembers it when it has not changed since."""
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise _error(prompt_id, f"{path} cannot be read: {error.strerror}") from error
+        state = (stat.st_mtime_ns, stat.st_size)
+        known = self._read.get(path)
+        if known is not None and known[0] == state:
+            return known[1]
+        try:
+            file = read_prompt_file(path, prompt_id=prompt_id, version=None if version is None else _normal(version))
+        except PromptError as error:
+            error.prompt_id = prompt_id
+            raise
+        self._read[path] = (state, file)
+        return file
+
+
+def folder_source(*, settings: Settings, http: HttpClient) -> FolderSource:
+    """Returns the source of the settings' prompts folder; what the registry calls. `http` is not used."""
+    return FolderSource(settings.prompts_folder)
+
+
+def is_prompt_id(prompt_id: str) -> bool:
+    """True when a folder can hold the name: letters, digits and `. _ -`, folders parted by `/`, none of them `..`.
+
+    Example:
+        >>> is_prompt_id("support/reply"), is_prompt_id("../secrets"), is_prompt_id("/etc/passwd")
+        (True, False, False)
+    """
+    return _PROMPT_ID.fullmatch(prompt_id) is not None and not {".", ".."} & set(prompt_id.split("/"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _History:
+    """All versions of one prompt."""
+
+    prompt_id: str
+    root: Path
+    prompts: Mapping[str, Prompt]
+    """By version, oldest first."""
+    labels: Mapping[str, str]
+    """Version by label."""
+    tags: tuple[str, ...]
+    updated_at: dt.datetime
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return tuple(self.prompts)
+
+    def info(self) -> PromptInfo:
+        newest = self.prompts[self.versions[-1]]
+        return PromptInfo(
+            prompt_id=self.prompt_id,
+            source=SOURCE,
+            kind=newest.kind,
+            versions=self.versions,
+            labels=tuple(sorted(self.labels)),
+            tags=self.tags,
+            updated_at=self.updated_at,
+            config=newest.config,
+        )
+
+    def not_found(self, what: str) -> PromptNotFoundError:
+        labels = ", ".join(f"{label} (version {version})" for label, version in sorted(self.labels.items()))
+        return PromptNotFoundError(
+            f"Prompt {self.prompt_id!r} in the folder {str(self.root)!r} has no {what}; "
+            f"versions: {', '.join(self.versions)}; labels: {labels or 'none'}.",
+            prompt_id=self.prompt_id,
+            source=SOURCE,
+        )
+
+
+def _history(prompt_id: str, files: Mapping[str, PromptFile], labels: Mapping[str, str], root: Path) -> _History:
+    ordered = sorted(files, key=int)
+    by_version = {
+        version: tuple(sorted(label for label, its in labels.items() if its == version)) for version in ordered
+    }
+    changed_s = max(file.changed_s for file in files.values())
+    return _History(
+        prompt_id=prompt_id,
+        root=root,
+        prompts={version: replace(files[version].prompt, labels=by_version[version]) for version in ordered},
+        labels=labels,
+        tags=tuple(sorted({tag for file in files.values() for tag in file.tags})),
+        updated_at=dt.datetime.fromtimestamp(changed_s, tz=dt.UTC),
+    )
+
+
+def _normal(version: str) -> str:
+    return str(int(version)) if version.isascii() and version.isdigit() else version
+
+
+def _error(prompt_id: str, what: str) -> PromptError:
+    return PromptSourceError(f"Prompt {prompt_id!r}: {what}.", prompt_id=prompt_id, source=SOURCE)
