@@ -1,0 +1,71 @@
+"""The Provider protocol: one object that sends a request and returns a response, whatever the wire looks like."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from toolkit._records import EMPTY, FrozenDict, Request, Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a provider can do, and what the engine must know before it asks."""
+
+    stream: bool = True
+    max_concurrency: int | None = None
+    """Most calls in flight that make sense; 1 for a model in this process, `None` = the caller decides."""
+    is_local: bool = False
+    """The model runs in this process: nothing leaves it, and an answer costs 0 USD."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of a streamed answer."""
+
+    text: str = ""
+    response: Response | None = None
+    """The whole answer; on the last chunk, and only there."""
+    raw: FrozenDict = EMPTY
+    """The event as it came."""
+
+
+class Provider(Protocol):
+    """A service that completes; all calls run on the engine's loop."""
+
+    name: str
+    """What people write before the slash: `openai`, `local`."""
+    identity: str
+    """`name`, with the endpoint behind an `@` where it is not the provider's own: part of every request's key."""
+    capabilities: Capabilities
+
+    def check(self, model: str) -> None:
+        """Finds out, before anything is sent, whether this model can be asked at all. Reads no network.
+
+        Raises:
+            MissingKeyError: If the credential is not set; names the environment variable.
+            UnknownNameError: If the model is known not to exist.
+            MissingDependencyError: If an extra is not installed.
+        """
+        ...
+
+    async def prepare(self, model: str) -> None:
+        """Does what is done once and may take long: fetching weights, loading them. Nothing for a remote service."""
+        ...
+
+    async def complete(self, request: Request, *, timeout_s: float) -> Response:
+        """Sends one request, once, and returns the whole answer; retries are the engine's business.
+
+        Raises:
+            ProviderError: Of the most specific class, with `retryable` and `possibly_billed` set.
+        """
+        ...
+
+    def stream(self, request: Request, *, timeout_s: float) -> AsyncIterator[Chunk]:
+        """As `complete`, in pieces as they arrive; the last chunk carries the whole `Response`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Releases what the provider holds open."""
+        ...
