@@ -1,0 +1,1 @@
+"""What `toolkit.store` promises."""

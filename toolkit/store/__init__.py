@@ -1,0 +1,6 @@
+"""The run store: what was planned, sent and answered."""
+
+from toolkit.store._schema import VERSION
+from toolkit.store._store import FILE_NAME, RunStore
+
+__all__ = ["FILE_NAME", "VERSION", "RunStore"]

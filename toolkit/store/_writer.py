@@ -1,0 +1,133 @@
+"""One thread that owns the writing connection and commits whatever waits as soon as it is free."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.errors import StoreError
+
+# Bounds how long one transaction keeps other processes waiting.
+_LARGEST_GROUP = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    work: Callable[[sqlite3.Connection], Any]
+    future: concurrent.futures.Future[Any]
+
+
+class Writer:
+    """Commits groups of writes; a write is finished when its transaction is.
+
+    Writes that arrive while a commit runs form the next group, so the group grows with the load and nobody waits for
+    a timer. When one write of a group fails, the group is rolled back and each is done alone: one bad write never
+    takes another with it.
+
+    Args:
+        connect: Opens the connection; called on the writer's own thread.
+        translate: Turns SQLite's exceptions into ours.
+    """
+
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], translate: Callable[[sqlite3.Error], StoreError]
+    ) -> None:
+        self._connect = connect
+        self._translate = translate
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def submit(self, work: Callable[[sqlite3.Connection], Any]) -> concurrent.futures.Future[Any]:
+        """Queues a write and returns a future that is done when it has been committed.
+
+        Args:
+            work: Called with the connection inside a transaction; may be called twice, so it changes nothing else.
+
+        Raises:
+            StoreError: If the store has been closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise StoreError("The run store has been closed; open it again.")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="toolkit-store", daemon=True)
+                self._thread.start()
+            job = _Job(work=work, future=concurrent.futures.Future())
+            self._jobs.put(job)
+        return job.future
+
+    async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Queues a write and waits until it has been committed; a cancelled caller does not undo it."""
+        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+
+    def close(self) -> None:
+        """Commits what waits, closes the connection and ends the thread."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+            self._jobs.put(None)
+        if thread is not None:
+            thread.join()
+
+    def _serve(self) -> None:
+        connection: sqlite3.Connection | None = None
+        ending = False
+        while not ending:
+            group, ending = self._next_group()
+            if not group:
+                continue
+            try:
+                connection = connection or self._connect()
+            except (sqlite3.Error, StoreError) as error:
+                for job in group:
+                    job.future.set_exception(self._ours(error))
+                continue
+            self._commit(connection, group)
+        if connection is not None:
+            connection.close()
+
+    def _next_group(self) -> tuple[list[_Job], bool]:
+        """Waits for one write and takes what else is there; the second value is True when the end was asked for."""
+        job = self._jobs.get()
+        group: list[_Job] = []
+        while job is not None:
+            group.append(job)
+            if len(group) >= _LARGEST_GROUP:
+                return group, False
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [job.work(connection) for job in group]
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  handed to who waits: this thread must outlive any one write
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if len(group) == 1:
+                group[0].future.set_exception(self._ours(error))
+                return
+            for job in group:
+                self._commit(connection, [job])
+            return
+        for job, result in zip(group, results, strict=True):
+            job.future.set_result(result)
+
+    def _ours(self, error: Exception) -> Exception:
+        if isinstance(error, sqlite3.Error):
+            ours = self._translate(error)
+            ours.__cause__ = error
+            return ours
+        return error
