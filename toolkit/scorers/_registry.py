@@ -1,0 +1,60 @@
+"""Finds a scorer by name: our own first, then plug-ins of the group `toolkit.scorers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from toolkit._plugins import known_plugins, load_plugin
+from toolkit.errors import UsageError
+from toolkit.scorers._scorer import Scorer, as_scorer
+
+GROUP = "toolkit.scorers"
+
+BUILTINS = {
+    "contains": "toolkit.scorers._text:contains",
+    "exact": "toolkit.scorers._text:exact",
+    "regex": "toolkit.scorers._text:regex",
+}
+
+
+def load_scorer(name: str, **options: Any) -> Scorer:
+    """Returns the scorer called `name`, made with `options`.
+
+    Raises:
+        UnknownNameError: If no scorer has this name; the message lists those that there are.
+        PluginError: If it belongs to a plug-in that cannot be loaded.
+        UsageError: If it does not take these options.
+
+    Example:
+        >>> load_scorer("contains", ignore_case=False).spec
+        'contains(ignore_case=False, whole_word=False)'
+    """
+    factory = load_plugin(GROUP, name, builtins=BUILTINS, what="scorer")
+    try:
+        made = factory(**options)
+    except TypeError as error:
+        raise UsageError(f"The scorer {name!r} cannot be made with {options!r}: {error}.") from error
+    return as_scorer(made)
+
+
+def known_scorers() -> list[str]:
+    """Returns the sorted names that `load_scorer` knows."""
+    return known_plugins(GROUP, builtins=BUILTINS)
+
+
+def as_scorers(scorers: Sequence[Scorer | Callable[..., Any] | str]) -> list[Scorer]:
+    """Returns each as a scorer: names by `load_scorer`, functions by `as_scorer`.
+
+    Raises:
+        UsageError: If two have one name, because the second would replace the first's scores.
+    """
+    made = [load_scorer(item) if isinstance(item, str) else as_scorer(item) for item in scorers]
+    names = [scorer.name for scorer in made]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"Two scorers are called {twice[0]!r} and would replace each other; give one another `name`, "
+            "a function with as_scorer(function, name=...)."
+        )
+    return made
