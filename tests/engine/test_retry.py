@@ -1,0 +1,88 @@
+"""Which failures are tried again, and after how many seconds."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from toolkit.engine import RetryPolicy, Tries, after_failure, backoff_s
+from toolkit.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ProviderConnectionError,
+    ProviderServerError,
+    ProviderTimeoutError,
+    QuotaError,
+    RateLimitError,
+)
+
+POLICY = RetryPolicy(max_attempts=4, base_s=0.5, cap_s=32.0, max_wait_s=120.0)
+
+
+def decide(error, tries=None):
+    """The decision with a fixed policy and seed."""
+    return after_failure(error, tries or Tries(), policy=POLICY, rng=Random(0))
+
+
+@pytest.mark.parametrize("error", [AuthenticationError("no"), BadRequestError("no"), QuotaError("no")])
+def test_what_a_retry_cannot_help_ends_at_once(error):
+    """A refused key, a bad request and an empty account are not tried again."""
+    assert decide(error)[0] is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RateLimitError("slow"),
+        ProviderServerError("500"),
+        ProviderConnectionError("reset"),
+        ProviderTimeoutError("late"),
+    ],
+)
+def test_what_a_retry_can_help_is_tried_four_times(error):
+    """A rate limit, a server error, a broken connection and a time-out are tried four times in all."""
+    waits, tries = [], Tries()
+    while (decision := decide(error, tries))[0] is not None:
+        waits.append(decision[0])
+        tries = decision[1]
+    assert len(waits) == 3
+
+
+def test_the_provider_s_wait_is_taken_as_it_is_and_uses_up_no_try():
+    """Retry-After: 7 waits 7 seconds, and three of them in a row leave all tries."""
+    tries = Tries()
+    for _ in range(3):
+        wait_s, tries = decide(RateLimitError("slow", retry_after_s=7), tries)
+        assert wait_s == 7
+    assert tries == Tries(counted=0, waited_on_request_s=21)
+
+
+def test_asked_waits_end_at_their_total():
+    """Waits that the provider asks for are taken up to 120 seconds in all; one that goes beyond ends the trial."""
+    assert decide(RateLimitError("slow", retry_after_s=120))[0] == 120
+    assert decide(RateLimitError("slow", retry_after_s=121))[0] is None
+    assert decide(RateLimitError("slow", retry_after_s=60), Tries(waited_on_request_s=61))[0] is None
+
+
+def test_a_wait_of_zero_cannot_go_on_for_ever():
+    """A provider that answers Retry-After: 0 again and again is asked four times in all."""
+    tries, sent = Tries(), 1
+    while (decision := decide(RateLimitError("slow", retry_after_s=0), tries))[0] is not None:
+        tries, sent = decision[1], sent + 1
+    assert sent == 4
+
+
+@pytest.mark.parametrize(("attempt", "most"), [(2, 0.5), (3, 1.0), (4, 2.0), (8, 32.0), (5000, 32.0)])
+def test_backoff_doubles_up_to_its_cap(attempt, most):
+    """The wait before try n is uniform on [0, 0.5 * 2^(n-2)] seconds and never above 32."""
+    rng = Random(1)
+    waits = [backoff_s(attempt, policy=POLICY, rng=rng) for _ in range(500)]
+    assert min(waits) >= 0
+    assert most * 0.9 < max(waits) <= most
+
+
+def test_backoff_starts_with_the_first_retry():
+    """Asking for the wait before the first try is a mistake and says so."""
+    with pytest.raises(ValueError, match="first retry is attempt 2; got 1"):
+        backoff_s(1, policy=POLICY, rng=Random(0))
