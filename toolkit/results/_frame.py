@@ -1,0 +1,135 @@
+"""Makes the tidy frame: always one row a trial, with nullable dtypes set by us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from toolkit._records import Outcome, RunView, Score, Status, Trial
+from toolkit.results._columns import ANSWER, IDENTITY, TEXT, Column, Row, cell_text, title
+
+_DTYPES: dict[str, Any] = {
+    TEXT: pd.StringDtype("python"),
+    "Int64": pd.Int64Dtype(),
+    "Float64": pd.Float64Dtype(),
+    "boolean": pd.BooleanDtype(),
+    "time": pd.DatetimeTZDtype("us", "UTC"),
+}
+
+
+def to_frame(view: RunView) -> pd.DataFrame:
+    """Returns one row a trial, in the plan's order; the columns are those of `columns_of`.
+
+    A trial that was not sent is `skipped`; one that was sent and has no outcome is `unknown`. Trials of equal content
+    share one outcome: the later rows show it as `cached`, at the cost of the answer, though it was paid for once.
+    """
+    rows = rows_of_view(view)
+    columns = columns_of(view)
+    return pd.DataFrame(
+        {column.name: to_series([column.read(row) for row in rows], column.dtype) for column in columns}
+    )
+
+
+def columns_of(view: RunView) -> list[Column]:
+    """Returns every column of the frame of this run, in order, with `param.*`, `var.*` and `score.*` spelt out."""
+    cases = {trial.case.index: trial.case for trial in view.trials}
+    params = [
+        _value_column(title("param", name), "effective parameter", values, "params", name)
+        for name, values in _by_name(arm.params for arm in view.arms).items()
+    ]
+    variables = [
+        _value_column(title("var", name), "variable of the case", values, "variables", name)
+        for name, values in _by_name(case.variables for case in cases.values()).items()
+    ]
+    scores = [_score_column(name) for name in score_names(view)]
+    return [*IDENTITY, *params, *variables, *ANSWER, *scores]
+
+
+def score_names(view: RunView) -> list[str]:
+    """Returns the names of the scores, in the order in which the trials show them first."""
+    names: dict[str, None] = {}
+    for trial in view.trials:
+        for score in view.scores.get(trial.trial_id, ()):
+            names.setdefault(score.name)
+    return list(names)
+
+
+def rows_of_view(view: RunView) -> list[Row]:
+    """Returns what every column reads from, one a trial."""
+    seen: set[str] = set()
+    rows = []
+    for trial in view.trials:
+        outcome = view.outcomes.get(trial.trial_id)
+        foreign = outcome is not None and outcome.run_id is not None and outcome.run_id != view.run_id
+        rows.append(
+            Row(
+                run_id=view.run_id,
+                trial=trial,
+                outcome=outcome,
+                status=_status(trial, outcome, view),
+                is_cached=outcome is not None and (foreign or trial.trial_id in seen),
+                scores={score.name: score for score in view.scores.get(trial.trial_id, ())},
+            )
+        )
+        seen.add(trial.trial_id)
+    return rows
+
+
+def to_series(values: Sequence[Any], dtype: str) -> pd.Series[Any]:
+    """Returns a series of one of our dtypes; `None` and NaN are `<NA>`."""
+    # Any in between: the stubs know no nullable dtypes that are chosen at run time.
+    series: Any = pd.Series(list(values), dtype="object" if dtype == "time" else _DTYPES[dtype])
+    made: pd.Series[Any] = pd.to_datetime(series, utc=True).astype(_DTYPES["time"]) if dtype == "time" else series
+    return made
+
+
+def natural_dtype(values: Sequence[Any]) -> str:
+    """Returns the dtype that suits values of one kind; text for a mixture and for what is nested.
+
+    Example:
+        >>> natural_dtype([1, None, 2]), natural_dtype([1, 2.5]), natural_dtype([True, 1]), natural_dtype([True, None])
+        ('Int64', 'Float64', 'text', 'boolean')
+    """
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return "boolean"
+    if kinds == {int}:
+        return "Int64" if all(value is None or abs(value) < 2**63 for value in values) else TEXT
+    if kinds and kinds <= {int, float}:
+        return "Float64"
+    return TEXT
+
+
+def _status(trial: Trial, outcome: Outcome | None, view: RunView) -> Status:
+    if outcome is not None:
+        return outcome.status
+    return "unknown" if trial.trial_id in view.attempted else "skipped"
+
+
+def _by_name(mappings: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    values: dict[str, list[Any]] = {}
+    for mapping in mappings:
+        for name, value in mapping.items():
+            values.setdefault(name, []).append(value)
+    return values
+
+
+def _value_column(heading: str, meaning: str, values: list[Any], where: str, name: str) -> Column:
+    dtype = natural_dtype(values)
+
+    def read(row: Row) -> Any:
+        holder = row.trial.arm.params if where == "params" else row.trial.case.variables
+        value = holder.get(name)
+        return cell_text(value) if dtype == TEXT else value
+
+    return Column(name=heading, dtype=dtype, meaning=meaning, read=read)
+
+
+def _score_column(name: str) -> Column:
+    def read(row: Row) -> float | None:
+        score: Score | None = row.scores.get(name)
+        return score.value if score is not None and score.is_scored else None
+
+    return Column(name=title("score", name), dtype="Float64", meaning="score; <NA> = not scored", read=read)

@@ -1,0 +1,204 @@
+"""The tables over a run's rows: its arms, one row an arm with scores and costs, and cases against arms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from toolkit._records import RunView
+from toolkit.errors import UsageError
+from toolkit.results._columns import TEXT, Row, cell_text, is_truncated, possibly_billed, title
+from toolkit.results._frame import columns_of, natural_dtype, rows_of_view, score_names, to_series
+from toolkit.results._labels import arm_labels
+from toolkit.scorers import is_refused
+from toolkit.stats import estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseScores:
+    """One score brought to the form that statistics want: a number for each arm and case, repeats averaged."""
+
+    name: str
+    values: NDArray[np.float64]
+    """Arms x cases; NaN where nothing is scored."""
+    failed: NDArray[np.bool_]
+    """Arms x cases: no repeat of the trial has an answer."""
+    clusters: tuple[str, ...] | None
+    """For each case its variables; `None` when no two cases have the same."""
+
+
+def case_scores(view: RunView, name: str) -> CaseScores:
+    """Returns the scores called `name` by arm and case."""
+    rows = rows_of_view(view)
+    variables = {row.trial.case.index: row.trial.case.variables for row in rows}
+    places = {index: place for place, index in enumerate(variables)}
+    arms = {arm.index: place for place, arm in enumerate(view.arms)}
+    shape = (len(arms), len(places))
+    totals, counts, answered = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for row in rows:
+        cell = arms[row.trial.arm.index], places[row.trial.case.index]
+        answered[cell] += row.response is not None
+        score = row.scores.get(name)
+        if score is not None and score.is_scored:
+            totals[cell] += score.value
+            counts[cell] += 1
+    values = np.full(shape, np.nan)
+    np.divide(totals, counts, out=values, where=counts > 0)
+    contents = tuple(json.dumps(value, sort_keys=True, default=str) for value in variables.values())
+    is_clustered = len(set(contents)) < len(contents)
+    return CaseScores(name=name, values=values, failed=answered == 0, clusters=contents if is_clustered else None)
+
+
+def arms_table(view: RunView) -> pd.DataFrame:
+    """Returns one row an arm, index `arm` (its label).
+
+    Columns: `prompt`, `prompt_source`, `prompt_version`, `prompt_label`, `model`, `model_sent`, `param.*`, `baseline`.
+    """
+    names = list(dict.fromkeys(name for arm in view.arms for name in arm.params))
+    columns: dict[str, tuple[list[Any], str]] = {
+        "prompt": ([arm.prompt.prompt_id for arm in view.arms], TEXT),
+        "prompt_source": ([arm.prompt.source for arm in view.arms], TEXT),
+        "prompt_version": ([arm.prompt.version for arm in view.arms], TEXT),
+        "prompt_label": ([arm.prompt.label for arm in view.arms], TEXT),
+        "model": ([arm.model for arm in view.arms], TEXT),
+        "model_sent": ([arm.model_sent for arm in view.arms], TEXT),
+    }
+    for name in names:
+        values = [arm.params.get(name) for arm in view.arms]
+        dtype = natural_dtype(values)
+        columns[title("param", name)] = ([cell_text(value) for value in values] if dtype == TEXT else values, dtype)
+    columns["baseline"] = ([arm.index == view.baseline for arm in view.arms], "boolean")
+    return _indexed(columns, arm_labels(view.arms))
+
+
+def summary_table(view: RunView, *, level: float = 0.95) -> pd.DataFrame:
+    """Returns one row an arm, index `arm` (its label).
+
+    Columns: `n`, `ok`, `failed`, `skipped` (every other status), `refused`, `truncated`; for each score `score.NAME`
+    (mean over cases), `.low` and `.high` (its interval at `level`; `<NA>` when it cannot be told) and `.unscored`
+    (trials with an answer and no score); `cost_usd` (USD, of all answers; `<NA>` when one is unknown), `cost_usd_mean`
+    (USD an answer), `latency_s` (s, median), `latency_s_p95`, `input_tokens`, `output_tokens` (of all answers; `<NA>`
+    when one was not told), `possibly_billed` (attempts without a recorded answer).
+    """
+    rows = rows_of_view(view)
+    by_arm = [[row for row in rows if row.trial.arm.index == arm.index] for arm in view.arms]
+    counts = [_counts(each) for each in by_arm]
+    columns: dict[str, tuple[list[Any], str]] = {}
+    for name in _COUNTS:
+        columns[name] = ([each[name] for each in counts], "Int64")
+    for name in score_names(view):
+        scores = case_scores(view, name)
+        found = [estimate(values, clusters=scores.clusters, level=level) for values in scores.values]
+        columns[title("score", name)] = ([each.mean for each in found], "Float64")
+        columns[title("score", name, ".low")] = (
+            [each.interval.low if each.interval else None for each in found],
+            "Float64",
+        )
+        columns[title("score", name, ".high")] = (
+            [each.interval.high if each.interval else None for each in found],
+            "Float64",
+        )
+        columns[title("score", name, ".unscored")] = ([_unscored(each, name) for each in by_arm], "Int64")
+    measures = [_measures(each) for each in by_arm]
+    for name, dtype in _MEASURES.items():
+        columns[name] = ([each[name] for each in measures], dtype)
+    return _indexed(columns, arm_labels(view.arms))
+
+
+def wide_table(view: RunView, value: str = "text") -> pd.DataFrame:
+    """Returns cases x arms: index `case` (and `repeat` when there are several), one column an arm's label.
+
+    Args:
+        view: The run.
+        value: Any column of the frame.
+
+    Raises:
+        UsageError: If the frame has no such column.
+    """
+    known = {column.name: column for column in columns_of(view)}
+    if value not in known:
+        raise UsageError(f"There is no column {value!r}; choose one of: {', '.join(known)}.")
+    rows = rows_of_view(view)
+    has_repeats = any(row.trial.repeat for row in rows)
+    keys = list(dict.fromkeys((row.trial.case.index, row.trial.repeat) for row in rows))
+    cells = {(row.trial.arm.index, row.trial.case.index, row.trial.repeat): known[value].read(row) for row in rows}
+    index: pd.Index[Any] = (
+        pd.MultiIndex.from_tuples(keys, names=["case", "repeat"])
+        if has_repeats
+        else pd.Index([case for case, _ in keys], name="case")
+    )
+    frame = pd.DataFrame(index=index)
+    for arm, label in zip(view.arms, arm_labels(view.arms), strict=True):
+        series = to_series([cells.get((arm.index, *key)) for key in keys], known[value].dtype)
+        frame[label] = series.set_axis(index)
+    frame.columns.name = "arm"
+    return frame
+
+
+def total_cost_usd(rows: Sequence[Row]) -> float | None:
+    """Returns what the answers of these rows cost, in USD; `None` when the price of one is not known."""
+    costs = [row.outcome.cost_usd for row in rows if row.outcome is not None and row.response is not None]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+_COUNTS = ("n", "ok", "failed", "skipped", "refused", "truncated")
+
+_MEASURES = {
+    "cost_usd": "Float64",
+    "cost_usd_mean": "Float64",
+    "latency_s": "Float64",
+    "latency_s_p95": "Float64",
+    "input_tokens": "Int64",
+    "output_tokens": "Int64",
+    "possibly_billed": "Int64",
+}
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, int]:
+    ok = sum(row.status == "ok" for row in rows)
+    failed = sum(row.status == "failed" for row in rows)
+    return {
+        "n": len(rows),
+        "ok": ok,
+        "failed": failed,
+        "skipped": len(rows) - ok - failed,
+        "refused": sum(row.outcome is not None and is_refused(row.outcome) for row in rows),
+        "truncated": sum(bool(is_truncated(row)) for row in rows),
+    }
+
+
+def _measures(rows: Sequence[Row]) -> dict[str, Any]:
+    answers = [row.response for row in rows if row.response is not None]
+    cost = total_cost_usd(rows)
+    latencies = [answer.latency_s for answer in answers if answer.latency_s is not None]
+    return {
+        "cost_usd": cost if answers else None,
+        "cost_usd_mean": cost / len(answers) if cost is not None and answers else None,
+        "latency_s": float(np.median(latencies)) if latencies else None,
+        "latency_s_p95": float(np.quantile(latencies, 0.95)) if latencies else None,
+        "input_tokens": _sum_if_known([answer.usage.input_tokens for answer in answers]),
+        "output_tokens": _sum_if_known([answer.usage.output_tokens for answer in answers]),
+        "possibly_billed": sum(possibly_billed(row) for row in rows),
+    }
+
+
+def _sum_if_known(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if counts and len(known) == len(counts) else None
+
+
+def _unscored(rows: Sequence[Row], name: str) -> int:
+    return sum(row.response is not None and (name not in row.scores or not row.scores[name].is_scored) for row in rows)
+
+
+def _indexed(columns: dict[str, tuple[list[Any], str]], labels: Sequence[str]) -> pd.DataFrame:
+    frame = pd.DataFrame({name: to_series(values, dtype) for name, (values, dtype) in columns.items()})
+    frame.index = pd.Index(list(labels), name="arm")
+    return frame
