@@ -1,0 +1,54 @@
+# Each target does its own set-up: all that is needed is Python 3.11 or newer, make, and the package index.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP_QUIET = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+.PHONY: demo test check lint types format bench notebooks clean
+
+demo: $(VENV)/.demo-installed
+	@$(BIN)/python -m toolkit demo
+
+test: $(VENV)/.dev-installed
+	$(BIN)/python -m pytest
+
+check: lint types test
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev-installed
+	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
+
+format: $(VENV)/.dev-installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev-installed
+	$(BIN)/python benchmarks/import_cost.py
+
+# Runs every notebook on the embedded model and keeps the outputs, as they are committed.
+notebooks: $(VENV)/.dev-installed
+	$(BIN)/python notebooks/run.py
+
+$(VENV)/.demo-installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the package and the embedded model's runtime into $(VENV) ..."
+	@$(PIP_QUIET) -e '.[local]'
+	@touch $@
+
+$(VENV)/.dev-installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the package and its development tools into $(VENV) ..."
+	@$(PIP_QUIET) -e '.[dev]'
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "This needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "Python's venv module does not work (on Debian: apt install python3-venv)."; exit 1; }
+
+clean:
+	rm -rf $(VENV) demo-results .toolkit build dist

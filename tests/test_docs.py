@@ -1,0 +1,121 @@
+"""What the README and the docstrings say is what the code does."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.servers._process import serving
+from toolkit import _sync
+from toolkit.config import Settings
+from toolkit.engine import set_default_engine
+from toolkit.testing import FakeProvider, fake_engine
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The README's fenced blocks of one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def reader_s_folder(tmp_path, monkeypatch):
+    """A working directory with the sample prompts and cases, scripted providers, and a Langfuse with one prompt."""
+    shutil.copytree(ROOT / "notebooks" / "prompts", tmp_path / "prompts")
+    shutil.copy(ROOT / "notebooks" / "reviews.csv", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "TOOLKIT_", "LANGFUSE_")):
+            monkeypatch.delenv(name)
+    with serving("tests.servers.fake_langfuse") as langfuse:
+        for number in (1, 2):
+            langfuse.call(
+                "POST",
+                "/api/public/v2/prompts",
+                {
+                    "name": "support-reply",
+                    "type": "text",
+                    "prompt": f"Reply {number} to: {{{{question}}}}",
+                    "labels": ["production"] if number == 1 else [],
+                },
+                headers={"authorization": "Basic cGstbGYtdGVzdDpzay1sZi10ZXN0"},
+            )
+        monkeypatch.setenv("LANGFUSE_HOST", langfuse.url)
+        monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-test")
+        monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-test")
+        scripted = [FakeProvider(["This is positive."], name=name) for name in ("local", "openai")]
+        engine = fake_engine(Settings.from_environment(), providers=scripted)
+        set_default_engine(engine)
+        yield tmp_path
+        _sync.run(engine.aclose())
+        set_default_engine(None)
+
+
+def test_every_python_block_of_the_readme_runs(reader_s_folder, capsys):
+    """The README's Python runs from top to bottom as a reader would type it, and exports what it says."""
+    namespace: dict[str, object] = {}
+    found = blocks("python")
+    for block in found:
+        exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102  our own README
+    assert len(found) == 3
+    assert (reader_s_folder / "sentiment.csv").exists()
+    assert "8 trials = 4 arms" not in capsys.readouterr().err
+    assert len(namespace["results"].df) == 16  # 2 prompts x 2 models x 2 cases x 2 repeats
+
+
+def test_every_command_of_the_readme_exists():
+    """Each make target of the README is in the Makefile, and each extra it names is in pyproject.toml."""
+    commands = [line for block in blocks("bash") for line in block.splitlines()]
+    assert {"make demo", "make test"} <= set(commands)
+    for command in commands:
+        if command.startswith("make "):
+            shown = subprocess.run(["make", "-n", *command.split()[1:]], cwd=ROOT, capture_output=True, text=True)
+            assert shown.returncode == 0, shown.stderr
+        else:
+            assert command == "pip install 'promptsweep[local]'"
+    extras = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for extra in ("local", "parquet", "jinja"):
+        assert re.search(rf"^{extra} = ", extras, flags=re.MULTILINE)
+
+
+def test_the_readme_s_prompt_file_is_read_as_it_says(tmp_path):
+    """The prompt file shown in the README is a text prompt with one variable, a label and a model."""
+    from toolkit.prompts import FolderSource, placeholders
+
+    (text,) = [block for block in blocks("text") if block.startswith("---")]
+    (tmp_path / "sentiment.v1.prompt").write_text(text, encoding="utf-8")
+    prompt = _sync.run(FolderSource(tmp_path).get("sentiment", label="production"))
+    assert placeholders(prompt) == ("review",)
+    assert prompt.config["model"] == "local/smollm2-135m-instruct"
+
+
+MODULES = sorted(
+    ".".join(("toolkit", *path.relative_to(ROOT / "toolkit").with_suffix("").parts)).removesuffix(".__init__")
+    for path in (ROOT / "toolkit").rglob("*.py")
+    if path.name != "__main__.py"
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_are_true(name):
+    """Every example in a docstring gives what it shows."""
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_the_samples_of_the_notebook_and_of_the_demo_are_the_same():
+    """The notebook's prompts and cases are those that the installed demo brings."""
+    sample = ROOT / "toolkit" / "cli" / "sample"
+    names = sorted(path.name for path in (sample / "prompts").iterdir())
+    assert names == sorted(path.name for path in (ROOT / "notebooks" / "prompts").iterdir())
+    for name in names:
+        assert (sample / "prompts" / name).read_bytes() == (ROOT / "notebooks" / "prompts" / name).read_bytes()
+    assert (sample / "reviews.csv").read_bytes() == (ROOT / "notebooks" / "reviews.csv").read_bytes()

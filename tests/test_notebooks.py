@@ -1,0 +1,112 @@
+"""The notebooks and the demo, on the real embedded model; few cases, since each answer takes half a second."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from notebooks.run import run_notebook
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A run store that the notebook fills and the demo finds."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def one_case(tmp_path_factory):
+    """A copy of the notebooks' folder with the first case only."""
+    folder = tmp_path_factory.mktemp("notebooks") / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder)
+    lines = (folder / "reviews.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "reviews.csv").write_text("\n".join(lines[:2]) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.model
+def test_the_notebook_runs_from_top_to_bottom_on_the_real_model(one_case, home):
+    """Run with one case, every cell of the notebook ends without an error and the model answers six trials."""
+    notebook = run_notebook(one_case / "01_compare_prompt_versions.ipynb", home=home)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    text = "\n".join(str(output.get("data", {}).get("text/plain", "")) for output in outputs)
+    assert "6 trials" in text
+    assert "6 sent" in text
+
+
+@pytest.mark.model
+def test_the_demo_finds_the_answers_in_the_store_and_sends_nothing(home, one_case, tmp_path):
+    """The demo on the same case and store prints the same plan as stored, sends nothing, and writes its files."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "toolkit", "demo", "--cases", "1", "--out", str(tmp_path / "out")],
+        env=os.environ | {"TOOLKIT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    ).stdout
+    assert "6 trials = 6 arms x 1 cases x 1 repeats; 6 stored, 0 to send" in shown
+    assert "0 sent" in shown
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.csv", "results.jsonl", "results.md"]
+
+
+def test_an_error_in_a_cell_is_one_paragraph(tmp_path, monkeypatch):
+    """In a real kernel a mistake shows the error's name and message, and no other library's traceback above it."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    source = "import toolkit as tk\ntk.sweep('nobody', 'openai/gpt-4o-mini', [{'a': 1}])"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbformat.write(notebook, tmp_path / "mistake.ipynb")
+    with pytest.raises(CellExecutionError) as caught:
+        run_notebook(tmp_path / "mistake.ipynb", home=tmp_path / "home")
+    # nbclient puts the cell's source, between two rules, before what the kernel shows.
+    shown = caught.value.traceback.rpartition("------------------\n")[2].split()
+    assert shown[0] == "PromptNotFoundError:"
+    assert "'nobody'." in shown
+    assert not {"Traceback", "File", "raise"} & set(shown)
+
+
+def test_a_sweep_in_a_real_kernel_works_in_each_way_of_calling(tmp_path):
+    """In a kernel, whose loop runs, the plain and the awaited sweep give the same rows, twice in a row."""
+    source = """
+import pathlib, toolkit as tk
+from toolkit.config import Settings
+from toolkit.testing import FakeProvider, fake_engine
+engine = fake_engine(Settings(home=pathlib.Path("home")), providers=[FakeProvider(["hello"])])
+prompt = tk.Prompt(prompt_id="p", version="1", kind="text", template="{{a}}", source="memory")
+grid = dict(prompts=prompt, models="fake/m", variables={"a": ["1", "2"]}, engine=engine)
+frames = [tk.sweep(**grid).df, (await tk.asweep(**grid)).df, tk.sweep(**grid).df, (await tk.asweep(**grid)).df]
+assert all(frame.equals(frames[0]) for frame in frames)
+print(len(frames[0]), "rows")
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbformat.write(notebook, tmp_path / "sweep.ipynb")
+    (cell,) = run_notebook(tmp_path / "sweep.ipynb", home=tmp_path / "home").cells
+    shown = [output.text if output.output_type == "stream" else output.data["text/plain"] for output in cell.outputs]
+    assert "2 rows\n" in shown
+    # One line of progress a sweep, updated in place.
+    assert len([text for text in shown if text.startswith("2/2")]) == 4
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_committed_notebooks_show_their_outputs(path):
+    """A committed notebook was run from top to bottom without errors, in under ten code cells, and names no machine."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert len(cells) < 10
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert sum(bool(cell.outputs) for cell in cells) >= len(cells) - 1
+    assert "/home/" not in path.read_text(encoding="utf-8")
+    assert str(ROOT) not in path.read_text(encoding="utf-8")
