@@ -10,8 +10,41 @@ from typing import Any, Literal, NoReturn
 
 from toolkit._canonical import content_hash
 
+TemplateFormat = Literal["mustache", "jinja2", "humanloop", "generic"]
+"""How a template's variables are written: `{{name}}`, Jinja, Humanloop's `{{ name }}`, or `{name}` and `{{name}}`."""
+
 Status = Literal["ok", "failed", "skipped", "cancelled", "over_budget", "unknown"]
 """What became of a trial; `unknown` = sent, and no outcome was recorded."""
+
+
+CHAT_PARAMS = frozenset(
+    {
+        "temperature",
+        "max_tokens",
+        "max_completion_tokens",
+        "top_p",
+        "n",
+        "stop",
+        "presence_penalty",
+        "frequency_penalty",
+        "tools",
+        "tool_choice",
+        "response_format",
+        "seed",
+        "logit_bias",
+        "user",
+        "stream",
+        "stream_options",
+        "parallel_tool_calls",
+        "logprobs",
+        "top_logprobs",
+        "reasoning_effort",
+    }
+)
+"""The only parameters taken from a prompt's config; everything else there is metadata and never sent."""
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class FrozenDict(dict[str, Any]):
@@ -27,7 +60,8 @@ class FrozenDict(dict[str, Any]):
     __slots__ = ()
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
-        super().__init__({key: freeze(value) for key, value in dict(values).items()})
+        plain = values if type(values) is dict else dict(values)
+        super().__init__({key: v if type(v) in _PLAIN else freeze(v) for key, v in plain.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FrozenDict, (dict(self),)
@@ -47,12 +81,14 @@ EMPTY = FrozenDict()
 
 def freeze(value: Any) -> Any:
     """Returns `value` with every mapping a FrozenDict and every list a tuple, all the way down."""
-    if isinstance(value, FrozenDict):
+    # Exact types first: bodies of answers are made of these, and a check against `Mapping` costs ten of them.
+    kind = type(value)
+    if kind in _PLAIN or kind is FrozenDict:
         return value
-    if isinstance(value, Mapping):
-        return FrozenDict(value)
+    if kind is dict or isinstance(value, Mapping):
+        return value if isinstance(value, FrozenDict) else FrozenDict(value)
     if isinstance(value, list | tuple):
-        return tuple(freeze(item) for item in value)
+        return tuple([v if type(v) in _PLAIN else freeze(v) for v in value])
     return value
 
 
@@ -108,7 +144,7 @@ class Prompt:
     """Every label that stood on this version when it was fetched."""
     config: FrozenDict = EMPTY
     """Model, params and whatever else the authors keep with the prompt."""
-    template_format: Literal["mustache", "jinja2"] = "mustache"
+    template_format: TemplateFormat = "mustache"
 
     @property
     def fingerprint(self) -> str:
@@ -176,7 +212,7 @@ class Response:
 
     text: str
     finish_reason: str | None
-    """The provider's own word: `stop`, `length`, `content_filter`, `tool_calls`, ..."""
+    """`stop`, `length`, `content_filter`, `tool_calls`; the provider's own word where it has another meaning."""
     model: str | None = None
     """Model that served, by the provider's word."""
     usage: Usage = Usage()
@@ -333,6 +369,8 @@ class RunView:
     """By `trial_id`."""
     baseline: int = 0
     """Index of the arm that the others are compared with."""
+    is_grid: bool = True
+    """False for live calls, which come as they are asked for: each has its own case, on one arm."""
 
 
 def messages_to_wire(messages: Sequence[Message]) -> list[dict[str, Any]]:

@@ -319,5 +319,9 @@ class MissingVariableWarning(UserWarning):
     """A placeholder has no value and stays in the text as written."""
 
 
+class ConfigWarning(UserWarning):
+    """A settings file has a key that means nothing here."""
+
+
 class UnusedVariableWarning(UserWarning):
     """A variable is given that no prompt of the sweep reads."""

@@ -8,7 +8,7 @@ import pytest
 
 from toolkit._records import Prompt
 from toolkit.errors import MissingVariablesError, TemplateSyntaxError
-from toolkit.prompts import placeholders, render
+from toolkit.prompts import _jinja, placeholders, render
 
 
 def jinja(template: str) -> Prompt:
@@ -177,7 +177,7 @@ def test_a_jinja_prompt_cannot_take_the_machine(template: str):
 
 def test_a_slow_jinja_prompt_is_stopped(monkeypatch: pytest.MonkeyPatch):
     """A template that stays within every count and still takes long is stopped by the clock."""
-    monkeypatch.setattr("toolkit.prompts._jinja.MAX_RENDER_S", 0.1)
+    monkeypatch.setattr(_jinja, "MAX_RENDER_S", 0.1)
     busy = "{% if x|string" + "|upper|lower" * 10 + " == 'b' %}{% endif %}"
     started = time.process_time()
     with pytest.raises(TemplateSyntaxError, match=r"more than 0\.1 s"):

@@ -8,17 +8,10 @@ import re
 import uuid
 from typing import Any
 
+from tests.servers._fake import Refused
+
 _REFERENCE = re.compile(r"@@@langfusePrompt:name=(?P<name>[^|@]+)\|(?P<by>version|label)=(?P<value>[^@]+)@@@")
 _BORN = dt.datetime(2026, 11, 22, 13, 7, 25, tzinfo=dt.UTC)
-
-
-class Refused(Exception):
-    """An answer that is not a success: status and body."""
-
-    def __init__(self, status: int, body: Any) -> None:
-        super().__init__(status, body)
-        self.status = status
-        self.body = body
 
 
 def invalid(*problems: dict[str, Any]) -> Refused:
@@ -42,7 +35,10 @@ class PromptTable:
             words = "Previous versions have different prompt type. Create a new prompt with a different name."
             raise Refused(400, {"message": words, "error": "InvalidRequestError"})
         now = self._now()
-        tags = body.get("tags", older[0]["tags"] if older else [])
+        # The SDK sends null for what its caller does not give.
+        tags = body.get("tags")
+        if tags is None:
+            tags = older[0]["tags"] if older else []
         row = {
             "id": str(uuid.uuid4()),
             "createdAt": now,
@@ -54,7 +50,7 @@ class PromptTable:
             "version": len(older) + 1,
             "type": body["type"],
             "isActive": None,
-            "config": body.get("config", {}),
+            "config": body.get("config") or {},
             "tags": tags,
             "labels": [],
             "commitMessage": body.get("commitMessage"),
@@ -62,7 +58,7 @@ class PromptTable:
         for other in older:
             other["tags"] = tags
         self.rows.append(row)
-        self._put_labels(row, [*body.get("labels", []), "latest"])
+        self._put_labels(row, [*(body.get("labels") or []), "latest"])
         return row
 
     def move_labels(self, name: str, version: int, labels: list[str]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from typing import Any
 
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 MODELS = ("small", "large", "gpt-4o-mini")
+PATHS = ("/chat/completions",)
 FAULT_KEYS = {
     "times", "match", "delay_s", "status", "headers", "body", "body_base64", "content_type", "sse", "cut",
     "piece_bytes", "gap_s", "content_length", "hang_s",
@@ -37,6 +38,9 @@ FAULT_KEYS = {
 
 class Fake:
     """What the server knows: its settings, the faults still to come, and what it received."""
+
+    paths: tuple[str, ...] = PATHS
+    """Ends of the paths that are answered with a completion."""
 
     def __init__(self, *, latency_ms: float, seed: int, required_key: str | None) -> None:
         self.latency_ms = latency_ms
@@ -82,14 +86,19 @@ class Fake:
             "/v1/models": {"object": "list", "data": [{"id": name, "object": "model"} for name in MODELS]},
         }.get(path)
 
-    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The whole chat completion for one body."""
+    def words(self, body: dict[str, Any], *, limit: int | None) -> tuple[str, list[str], bool]:
+        """The digest of one body, the words of its answer, and whether the limit cuts them."""
         asked = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
         text_of_body = json.dumps(asked, sort_keys=True)
         digest = hashlib.sha256(f"{self.seed}:{text_of_body}".encode()).hexdigest()
         last = next((text_of(m) for m in reversed(body["messages"]) if m.get("role") == "user"), "")
         words = f"{digest[:8]} {last}".split()
-        limit = body.get("max_tokens") or body.get("max_completion_tokens") or len(words)
+        return digest, words[:limit], limit is not None and limit < len(words)
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The whole chat completion for one body."""
+        limit = body.get("max_tokens") or body.get("max_completion_tokens")
+        digest, words, is_cut = self.words(body, limit=limit)
         prompt_tokens = sum(len(text_of(message).split()) for message in body["messages"])
         return {
             "id": f"chatcmpl-{digest[:12]}",
@@ -99,14 +108,32 @@ class Fake:
             "choices": [
                 {
                     "index": 0,
-                    "message": {"role": "assistant", "content": " ".join(words[:limit]), "refusal": None},
+                    "message": {"role": "assistant", "content": " ".join(words), "refusal": None},
                     "logprobs": None,
-                    "finish_reason": "length" if limit < len(words) else "stop",
+                    "finish_reason": "length" if is_cut else "stop",
                 }
             ],
-            "usage": usage(prompt_tokens, min(limit, len(words))),
+            "usage": usage(prompt_tokens, len(words)),
             "system_fingerprint": "fp_fake",
         }
+
+    def events(self, body: dict[str, Any], *, include_usage: bool | None = None) -> str:
+        """The same answer as an event stream; `include_usage` `None` = as the body asks."""
+        if include_usage is None:
+            include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        return stream_of(self.answer(body), include_usage=include_usage)
+
+    def error(self, message: str, *, error_type: str, code: str | None) -> dict[str, Any]:
+        """An error as this service writes it."""
+        return error_body(message, error_type=error_type, code=code)
+
+    def refusal(self, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+        """Status and body of a request that is not let in; `None` when it is."""
+        given = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
+        if self.required_key is None or given == self.required_key:
+            return None
+        message = f"Incorrect API key provided: {given}."
+        return 401, self.error(message, error_type="invalid_request_error", code="invalid_api_key")
 
 
 def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
@@ -200,20 +227,15 @@ class Connection:
             await asyncio.sleep(delay_s)
         if fault is not None:
             return await self.misbehave(fault, body)
-        if not path.endswith("/chat/completions"):
-            return await self.send_json(404, error_body(f"Unknown path {path}", error_type="invalid_request_error",
-                                                        code="unknown_url"))  # fmt: skip
-        key = self.fake.required_key
-        if key is not None and headers.get("authorization") != f"Bearer {key}":
-            given = headers.get("authorization", "").removeprefix("Bearer ")
-            return await self.send_json(401, error_body(f"Incorrect API key provided: {given}.",
-                                                        error_type="invalid_request_error",
-                                                        code="invalid_api_key"))  # fmt: skip
-        whole = self.fake.answer(body)
+        if not path.endswith(self.fake.paths):
+            unknown = self.fake.error(f"Unknown path {path}", error_type="invalid_request_error", code="unknown_url")
+            return await self.send_json(404, unknown)
+        refused = self.fake.refusal(headers, body)
+        if refused is not None:
+            return await self.send_json(*refused)
         if not body.get("stream"):
-            return await self.send_json(200, whole)
-        include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        return await self.send(200, stream_of(whole, include_usage=include_usage).encode(), "text/event-stream")
+            return await self.send_json(200, self.fake.answer(body))
+        return await self.send(200, self.fake.events(body).encode(), "text/event-stream")
 
     async def misbehave(self, fault: dict[str, Any], body: dict[str, Any]) -> bool:
         """Answers as a fault says; what it leaves open is as it should be."""
@@ -228,11 +250,11 @@ class Connection:
         elif "body" in fault:
             content = (fault["body"] if isinstance(fault["body"], str) else json.dumps(fault["body"])).encode()
         elif body.get("stream") and fault.get("status", 200) == 200:
-            content, content_type = stream_of(self.fake.answer(body), include_usage=True).encode(), "text/event-stream"
+            content, content_type = self.fake.events(body, include_usage=True).encode(), "text/event-stream"
         elif fault.get("status", 200) == 200:
             content = json.dumps(self.fake.answer(body)).encode()
         else:
-            content = json.dumps(error_body("Scripted fault.", error_type="scripted", code=None)).encode()
+            content = json.dumps(self.fake.error("Scripted fault.", error_type="scripted", code=None)).encode()
         headers = fault.get("headers", {})
         return await self.send(
             fault.get("status", 200),
@@ -304,15 +326,15 @@ async def serve(fake: Fake, *, port: int) -> None:
     await over.wait()
 
 
-def main() -> None:
+def main(kind: type[Fake] = Fake, *, description: str | None = __doc__) -> None:
     """Reads the arguments and serves."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 = any free one")
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--require-key", default=None, help="the only bearer key that is accepted")
+    parser.add_argument("--require-key", default=None, help="the only key that is accepted")
     options = parser.parse_args()
-    fake = Fake(latency_ms=options.latency_ms, seed=options.seed, required_key=options.require_key)
+    fake = kind(latency_ms=options.latency_ms, seed=options.seed, required_key=options.require_key)
     asyncio.run(serve(fake, port=options.port))
 
 

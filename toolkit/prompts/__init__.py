@@ -4,32 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit.prompts._managed import LabelMove, ManagedPrompt
 from toolkit.prompts._reference import PromptReference, Selector, parse_reference
-from toolkit.prompts._registry import Sources
-from toolkit.prompts._source import PromptSource
+from toolkit.prompts._registry import AnyPrompt, Sources
+from toolkit.prompts._source import PromptSource, SourceAccess, WritablePromptSource
 from toolkit.prompts._template import CompiledTemplate, compile_template, fill, placeholders, render
 
 if TYPE_CHECKING:
     from toolkit.prompts._folder import FolderSource
+    from toolkit.prompts._generic import GenericSource
+    from toolkit.prompts._humanloop import HumanloopSource
+    from toolkit.prompts._inline import InlineSource, inline_source
     from toolkit.prompts._langfuse import LangfuseSource
 
 __all__ = [
+    "AnyPrompt",
     "CompiledTemplate",
     "FolderSource",
+    "GenericSource",
+    "HumanloopSource",
+    "InlineSource",
+    "LabelMove",
     "LangfuseSource",
+    "ManagedPrompt",
     "PromptReference",
     "PromptSource",
     "Selector",
+    "SourceAccess",
     "Sources",
+    "WritablePromptSource",
     "compile_template",
     "fill",
+    "inline_source",
     "parse_reference",
     "placeholders",
     "render",
 ]
 
 # Loaded on first touch: they bring the YAML and the HTTP library.
-_LATER = {"FolderSource": "toolkit.prompts._folder", "LangfuseSource": "toolkit.prompts._langfuse"}
+_LATER = {
+    "FolderSource": "toolkit.prompts._folder",
+    "GenericSource": "toolkit.prompts._generic",
+    "HumanloopSource": "toolkit.prompts._humanloop",
+    "InlineSource": "toolkit.prompts._inline",
+    "LangfuseSource": "toolkit.prompts._langfuse",
+    "inline_source": "toolkit.prompts._inline",
+}
 
 
 def __getattr__(name: str) -> Any:

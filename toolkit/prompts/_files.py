@@ -12,11 +12,25 @@ from typing import Any, Literal
 from toolkit._records import FrozenDict, Prompt
 from toolkit.config import MAX_YAML_BYTES, load_yaml
 from toolkit.errors import ConfigError, PromptError, PromptSourceError, TemplateSyntaxError
+from toolkit.prompts._blocks import is_export_body, read_blocks
+from toolkit.prompts._humanloop_wire import config_of, format_of
 
 SOURCE = "folder"
 
 _ROLE_LINE = re.compile(r"^(System|User|Assistant|Developer):[ \t]*", re.MULTILINE)
-_OWN_KEYS = frozenset({"config", "description", "kind", "labels", "messages", "tags", "template_format", "version"})
+OWN_KEYS = frozenset("commit_message config description kind labels messages tags template_format version".split())
+"""Keys of the front matter that are about the file; everything else there is the prompt's config."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedPrompt:
+    """What the text of a `.prompt` file says."""
+
+    prompt: Prompt
+    """Without labels: those are known only when all files of the name and the index are read."""
+    labels: tuple[str, ...]
+    """Labels that the file itself claims."""
+    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +48,7 @@ class PromptFile:
 
 
 def read_prompt_file(path: Path, *, prompt_id: str, version: str | None) -> PromptFile:
-    """Returns what the file at `path` says.
-
-    A body is a chat when the front matter has `messages:` or says `kind: chat`, or when its first line that is not
-    empty begins with `System:`, `User:`, `Assistant:` or `Developer:`; each such line then begins a message. Every
-    other body is text, less one line end at its beginning and end.
+    """Returns what the file at `path` says; see `parse_prompt`.
 
     Args:
         path: The file.
@@ -49,32 +59,59 @@ def read_prompt_file(path: Path, *, prompt_id: str, version: str | None) -> Prom
         PromptSourceError: If the file cannot be read, or its front matter is not what it must be.
         TemplateSyntaxError: If the body is not what the front matter says.
     """
-    head, body = _split(_text_of(path), path)
-    front = _front_matter(head, path)
-    kind, template = _template(front, body, path)
-    template_format = front.get("template_format", "mustache")
-    if template_format not in ("mustache", "jinja2"):
-        raise _wrong(path, f"template_format is {template_format!r}; write mustache or jinja2")
+    parsed = parse_prompt(_text_of(path), where=str(path), prompt_id=prompt_id, version=version, source=SOURCE)
+    return PromptFile(
+        path=path, prompt=parsed.prompt, labels=parsed.labels, tags=parsed.tags, changed_s=path.stat().st_mtime
+    )
+
+
+def parse_prompt(text: str, *, where: str, prompt_id: str, version: str | None, source: str) -> ParsedPrompt:
+    """Returns what the text of a `.prompt` file says.
+
+    A body is a chat when the front matter has `messages:` or says `kind: chat`, when its first line that is not empty
+    begins with `System:`, `User:`, `Assistant:` or `Developer:` (each such line then begins a message), or when it is
+    nothing but `<system>..</system>`, `<user>..</user>`, ... blocks, which is how Humanloop exports its prompts. Every
+    other body is text, less one line end at its beginning and end.
+
+    Args:
+        text: Front matter and body.
+        where: What is read, for messages.
+        prompt_id: Name of the prompt.
+        version: Version that is known from elsewhere; `None` = what the front matter says, else `1`.
+        source: Name of the prompt source.
+
+    Raises:
+        PromptSourceError: If the front matter is not what it must be.
+        TemplateSyntaxError: If the body is not what the front matter says.
+    """
+    head, body = _split(text, where)
+    front = _front_matter(head, where)
+    return build_prompt(front, body, where=where, prompt_id=prompt_id, version=version, source=source)
+
+
+def build_prompt(
+    front: Mapping[str, Any], body: str, *, where: str, prompt_id: str, version: str | None, source: str
+) -> ParsedPrompt:
+    """Returns the prompt of a front matter that is read already and a body; as `parse_prompt`."""
+    kind, template, is_export = _template(front, body, where)
+    template_format = front.get("template_format", format_of(front) if is_export else "mustache")
+    if template_format not in ("mustache", "jinja2", "humanloop"):
+        raise _wrong(where, f"template_format is {template_format!r}; write mustache or jinja2")
+    config = _config(front, where)
     try:
         prompt = Prompt(
             prompt_id=prompt_id,
-            version=_version(front, version, path),
+            version=_version(front, version, where),
             kind=kind,
             template=template,
-            source=SOURCE,
-            config=FrozenDict(_config(front, path)),
+            source=source,
+            config=FrozenDict(config_of(config) if is_export else config),
             template_format=template_format,
         )
         _ = prompt.fingerprint
     except (TypeError, ValueError) as error:
-        raise _wrong(path, f"its front matter holds what JSON cannot: {error}") from error
-    return PromptFile(
-        path=path,
-        prompt=prompt,
-        labels=_words(front, "labels", path),
-        tags=_words(front, "tags", path),
-        changed_s=path.stat().st_mtime,
-    )
+        raise _wrong(where, f"its front matter holds what JSON cannot: {error}") from error
+    return ParsedPrompt(prompt=prompt, labels=_words(front, "labels", where), tags=_words(front, "tags", where))
 
 
 def read_labels(path: Path) -> dict[str, dict[str, str]]:
@@ -92,27 +129,29 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
     named = index.get("labels") if isinstance(index, dict) else None
     form = "labels: {support/reply: {production: 3}}"
     if not isinstance(named, dict):
-        raise _wrong(path, f"it needs the form {form}")
+        raise _wrong(str(path), f"it needs the form {form}")
     labels: dict[str, dict[str, str]] = {}
     for prompt_id, versions in named.items():
         if not isinstance(versions, dict):
-            raise _wrong(path, f"{prompt_id!r} needs a map of labels to versions, as in {form}")
-        labels[str(prompt_id)] = {str(label): _number(version, path, str(label)) for label, version in versions.items()}
+            raise _wrong(str(path), f"{prompt_id!r} needs a map of labels to versions, as in {form}")
+        labels[str(prompt_id)] = {
+            str(label): _number(version, str(path), str(label)) for label, version in versions.items()
+        }
     return labels
 
 
 def _text_of(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_YAML_BYTES:
-            raise _wrong(path, f"it is larger than {MAX_YAML_BYTES:,} bytes")
+            raise _wrong(str(path), f"it is larger than {MAX_YAML_BYTES:,} bytes")
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _wrong(path, f"byte {error.start} is not UTF-8; save the file as UTF-8") from error
+        raise _wrong(str(path), f"byte {error.start} is not UTF-8; save the file as UTF-8") from error
     except OSError as error:
-        raise _wrong(path, f"it cannot be read: {error.strerror}") from error
+        raise _wrong(str(path), f"it cannot be read: {error.strerror}") from error
 
 
-def _split(text: str, path: Path) -> tuple[str, str]:
+def _split(text: str, where: str) -> tuple[str, str]:
     """Returns front matter and body; the front matter keeps its line numbers."""
     first, end_of_line, rest = text.partition("\n")
     if first.rstrip() != "---":
@@ -121,69 +160,75 @@ def _split(text: str, path: Path) -> tuple[str, str]:
     for number, line in enumerate(lines[1:], start=1):
         if line.rstrip() == "---":
             return "\n".join(lines[:number]), "\n".join(lines[number + 1 :])
-    raise _wrong(path, "line 1: the front matter that '---' opens is not closed; put a line '---' behind it")
+    raise _wrong(where, "line 1: the front matter that '---' opens is not closed; put a line '---' behind it")
 
 
-def _front_matter(head: str, path: Path) -> dict[str, Any]:
+def _front_matter(head: str, where: str) -> dict[str, Any]:
     try:
-        front = load_yaml(head, where=str(path))
+        front = load_yaml(head, where=str(where))
     except ConfigError as error:
         raise PromptSourceError(str(error), source=SOURCE) from error
     if front is None:
         return {}
     if not isinstance(front, dict):
-        raise _wrong(path, f"its front matter must be a map of keys to values, not {type(front).__name__}")
+        raise _wrong(where, f"its front matter must be a map of keys to values, not {type(front).__name__}")
     return front
 
 
 def _template(
-    front: Mapping[str, Any], body: str, path: Path
-) -> tuple[Literal["text", "chat"], str | tuple[FrozenDict, ...]]:
+    front: Mapping[str, Any], body: str, where: str
+) -> tuple[Literal["text", "chat"], str | tuple[FrozenDict, ...], bool]:
+    """Returns kind and template, and whether the body is one that Humanloop exported."""
     kind = front.get("kind")
     if kind not in (None, "text", "chat"):
-        raise _wrong(path, f"kind is {kind!r}; write text or chat")
+        raise _wrong(where, f"kind is {kind!r}; write text or chat")
     text = body.removeprefix("\n").removesuffix("\n")
     if "messages" in front:
         if text.strip() or kind == "text":
-            raise _unreadable(path, "has 'messages:' and also a text; keep one")
-        return "chat", _messages(front["messages"], path)
+            raise _unreadable(where, "has 'messages:' and also a text; keep one")
+        return "chat", _messages(front["messages"], where), False
+    if kind != "text" and is_export_body(text):
+        try:
+            return "chat", read_blocks(text), True
+        except ValueError as error:
+            raise _unreadable(where, f"has {error}") from error
     if kind == "chat" or (kind is None and _ROLE_LINE.match(text.lstrip())):
-        return "chat", _blocks(text, path)
-    return "text", text
+        return "chat", _role_lines(text, where), False
+    return "text", text, False
 
 
-def _messages(messages: Any, path: Path) -> tuple[FrozenDict, ...]:
+def _messages(messages: Any, where: str) -> tuple[FrozenDict, ...]:
     if not isinstance(messages, list) or not messages:
-        raise _unreadable(path, "has 'messages:' that are not a list")
+        raise _unreadable(where, "has 'messages:' that are not a list")
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not (
             isinstance(message.get("role"), str)
             or (message.get("type") == "placeholder" and isinstance(message.get("name"), str))
         ):
             raise _unreadable(
-                path, f"has a message {index} that is neither {{role, content}} nor {{type: placeholder, name}}"
+                where, f"has a message {index} that is neither {{role, content}} nor {{type: placeholder, name}}"
             )
     return tuple(FrozenDict(message) for message in messages)
 
 
-def _blocks(text: str, path: Path) -> tuple[FrozenDict, ...]:
+def _role_lines(text: str, where: str) -> tuple[FrozenDict, ...]:
     before, *rest = _ROLE_LINE.split(text)
     if before.strip() or not rest:
         raise _unreadable(
-            path, "is a chat whose text does not begin with a line 'System:', 'User:', 'Assistant:' or 'Developer:'"
+            where, "is a chat whose text does not begin with a line 'System:', 'User:', 'Assistant:' or 'Developer:'"
         )
     pairs = zip(rest[::2], rest[1::2], strict=True)
     return tuple(FrozenDict({"role": role.lower(), "content": content.strip()}) for role, content in pairs)
 
 
-def _config(front: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _config(front: Mapping[str, Any], where: str) -> dict[str, Any]:
     config = front.get("config") or {}
     if not isinstance(config, dict):
-        raise _wrong(path, f"config must be a map, not {type(config).__name__}")
-    beside = {key: value for key, value in front.items() if key not in _OWN_KEYS}
+        raise _wrong(where, f"config must be a map, not {type(config).__name__}")
+    beside = {key: value for key, value in front.items() if key not in OWN_KEYS}
     for key in config:
         if key in beside:
-            raise _wrong(path, f"{key!r} stands both in config and beside it; keep one")
+            raise _wrong(where, f"{key!r} stands both in config and beside it; keep one")
     return {key: _dates_as_text(value) for key, value in {**beside, **config}.items()}
 
 
@@ -196,31 +241,31 @@ def _dates_as_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
-def _version(front: Mapping[str, Any], in_name: str | None, path: Path) -> str:
-    in_front = _number(front["version"], path, "version") if front.get("version") is not None else None
+def _version(front: Mapping[str, Any], in_name: str | None, where: str) -> str:
+    in_front = _number(front["version"], where, "version") if front.get("version") is not None else None
     if in_name is not None and in_front is not None and in_name != in_front:
-        raise _wrong(path, f"its name says version {in_name} and its front matter {in_front}; make them agree")
+        raise _wrong(where, f"its name says version {in_name} and its front matter {in_front}; make them agree")
     return in_name or in_front or "1"
 
 
-def _number(value: Any, path: Path, key: str) -> str:
+def _number(value: Any, where: str, key: str) -> str:
     text = str(value)
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
-        raise _wrong(path, f"{key!r} needs a version number such as 3, not {value!r}")
+        raise _wrong(where, f"{key!r} needs a version number such as 3, not {value!r}")
     return str(int(text))
 
 
-def _words(front: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...]:
+def _words(front: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     value = front.get(key)
     words = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
-        raise _wrong(path, f"{key!r} needs a list of words, not {value!r}")
+        raise _wrong(where, f"{key!r} needs a list of words, not {value!r}")
     return tuple(dict.fromkeys(words))
 
 
-def _wrong(path: Path, what: str) -> PromptError:
-    return PromptSourceError(f"{path}: {what}.", source=SOURCE)
+def _wrong(where: str, what: str) -> PromptError:
+    return PromptSourceError(f"{where}: {what}.", source=SOURCE)
 
 
-def _unreadable(path: Path, what: str) -> PromptError:
-    return TemplateSyntaxError(f"{path}: it {what}.", source=SOURCE)
+def _unreadable(where: str, what: str) -> PromptError:
+    return TemplateSyntaxError(f"{where}: it {what}.", source=SOURCE)

@@ -6,20 +6,26 @@ import asyncio
 import datetime as dt
 import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from toolkit._http import HttpClient
-from toolkit._records import Prompt, PromptInfo
+from toolkit._records import Prompt, PromptInfo, TemplateFormat
 from toolkit.config import Settings
 from toolkit.errors import PromptError, PromptNotFoundError, PromptSourceError, UsageError
+from toolkit.prompts._access import folder_access
 from toolkit.prompts._files import SOURCE, PromptFile, read_labels, read_prompt_file
+from toolkit.prompts._folder_write import check_label, move_label, prompt_text, write_new
 from toolkit.prompts._reference import nearest
+from toolkit.prompts._source import FROM_SETTINGS, SourceAccess
 
 INDEX = "labels.yaml"
 
 _FILE = re.compile(r"(?P<stem>.+?)(?:\.v(?P<version>[0-9]+))?\.prompt")
+_VERSIONED = re.compile(r"(?P<stem>.+)\.v[0-9]+")
 _PROMPT_ID = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 
 
@@ -32,7 +38,8 @@ class FolderSource:
     """The prompts of one folder and its subfolders.
 
     `reply.prompt` is the prompt `reply`; `support/reply.v3.prompt` is version 3 of `support/reply`. A file without a
-    version in its name has the one that its front matter says, else 1. The default of a name is its newest version.
+    version in its name has the one that its front matter says, else 1. The default of a name is its newest version;
+    `reply.v3` as a name means version 3 of `reply`, as it does for LiteLLM.
     Labels stand in the files' front matter or in `labels.yaml` at the root, which wins for the labels it names:
 
         labels: {support/reply: {production: 3}}
@@ -48,6 +55,7 @@ class FolderSource:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._writing = threading.Lock()
         self._read: dict[Path, tuple[tuple[int, int], PromptFile]] = {}
 
     async def get(self, prompt_id: str, *, version: str | None = None, label: str | None = None) -> Prompt:
@@ -65,6 +73,8 @@ class FolderSource:
                 f"Prompt {prompt_id!r}: version {version!r} and label {label!r} are both given; give one of them."
             )
         history = await asyncio.to_thread(self._history, prompt_id)
+        if history.prompt_id != prompt_id and version is None and label is None:
+            version = prompt_id.removeprefix(f"{history.prompt_id}.v")
         if label is not None:
             version = history.labels.get(label) or (history.versions[-1] if label == "latest" else None)
             if version is None:
@@ -89,8 +99,89 @@ class FolderSource:
         """
         return await asyncio.to_thread(self._list, query)
 
+    async def push(
+        self,
+        prompt_id: str,
+        template: str | Sequence[Mapping[str, Any]],
+        *,
+        kind: Literal["text", "chat"] | None = None,
+        config: Mapping[str, Any] | None = None,
+        labels: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
+        commit_message: str | None = None,
+        template_format: TemplateFormat = "mustache",
+    ) -> Prompt:
+        """Writes a new version as a file of its own, `name.vN.prompt`, and puts the labels into `labels.yaml`.
+
+        The file is there whole or not at all, and one that is there is never written over. Arguments are those of
+        `WritablePromptSource.push`; `tags=None` takes those of the newest version's file.
+
+        Raises:
+            UsageError: If the name, a label or the template is one that a folder cannot hold; nothing was written.
+            PromptSourceError: If the folder cannot be written to, or what it holds cannot be read.
+        """
+        if isinstance(labels, str):
+            raise UsageError(f"`labels` is a list such as ['production']; got {labels!r}.")
+        checked = [check_label(label) for label in labels]
+        if not is_prompt_id(prompt_id):
+            raise UsageError(self._no_such_name(prompt_id))
+        return await asyncio.to_thread(
+            self._push,
+            prompt_id,
+            checked,
+            tags,
+            template=template,
+            kind=kind,
+            config=config or {},
+            commit_message=commit_message,
+            template_format=template_format,
+        )
+
+    async def set_label(self, prompt_id: str, version: str | None, label: str) -> str | None:
+        """Puts a label on a version, in `labels.yaml`, and returns the version that had it before.
+
+        The index is replaced whole; comments in it are lost.
+
+        Raises:
+            PromptNotFoundError: If there is no such prompt or version; the message says which exist.
+            UsageError: If it cannot be a label, or is `latest`.
+            PromptSourceError: If the index cannot be read or written.
+        """
+        return await asyncio.to_thread(self._set_label, prompt_id, version, check_label(label))
+
     async def aclose(self) -> None:
         """Does nothing: no file is held open."""
+
+    def _push(self, prompt_id: str, labels: Sequence[str], tags: Sequence[str] | None, **content: Any) -> Prompt:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _error(prompt_id, f"the folder {self.root} cannot be made: {error.strerror}") from error
+        path = self.root / f"{prompt_id}.prompt"
+        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise UsageError(f"The folder of {prompt_id!r} is a link that leads out of {str(self.root)!r}.")
+        version = 0
+        if prompt_id in self._scan():
+            history = self._history(prompt_id)
+            version = int(history.versions[-1])
+            tags = history.tags if tags is None else tags
+        text = prompt_text(prompt_id, tags=tags or (), **content)
+        while True:
+            version += 1
+            if write_new(path.with_name(f"{path.stem}.v{version}.prompt"), text):
+                break
+        with self._writing:
+            for label in labels:
+                move_label(self.root / INDEX, prompt_id, label, str(version))
+        return self._history(prompt_id).prompts[str(version)]
+
+    def _set_label(self, prompt_id: str, version: str | None, label: str) -> str | None:
+        with self._writing:
+            history = self._history(prompt_id)
+            if version is not None and _normal(version) not in history.prompts:
+                raise history.not_found(f"version {version!r}")
+            move_label(self.root / INDEX, history.prompt_id, label, None if version is None else _normal(version))
+            return history.labels.get(label)
 
     def _list(self, query: str) -> _Infos:
         files = self._scan()
@@ -100,13 +191,13 @@ class FolderSource:
 
     def _history(self, prompt_id: str) -> _History:
         if not is_prompt_id(prompt_id):
-            raise PromptNotFoundError(
-                f"The folder {str(self.root)!r} cannot hold a prompt {prompt_id!r}: a name there is made of letters, "
-                "digits and . _ - with / between folders.",
-                prompt_id=prompt_id,
-                source=SOURCE,
-            )
+            raise PromptNotFoundError(self._no_such_name(prompt_id), prompt_id=prompt_id, source=SOURCE)
         files = self._scan()
+        if prompt_id not in files:
+            # LiteLLM takes the name of a version's file for an id.
+            named = _VERSIONED.fullmatch(prompt_id)
+            if named is not None and named["stem"] in files:
+                prompt_id = named["stem"]
         if prompt_id not in files:
             raise PromptNotFoundError(
                 f"The folder {str(self.root)!r} has no prompt {prompt_id!r}. {nearest(prompt_id, sorted(files))}",
@@ -114,6 +205,12 @@ class FolderSource:
                 source=SOURCE,
             )
         return self._assemble(prompt_id, files[prompt_id], read_labels(self.root / INDEX))
+
+    def _no_such_name(self, prompt_id: str) -> str:
+        return (
+            f"The folder {str(self.root)!r} cannot hold a prompt {prompt_id!r}: a name there is made of letters, "
+            "digits and . _ - with / between folders."
+        )
 
     def _scan(self) -> _Files:
         """Returns the files of each name, with the version that stands in the file's name."""
@@ -182,9 +279,9 @@ class FolderSource:
         return file
 
 
-def folder_source(*, settings: Settings, http: HttpClient) -> FolderSource:
-    """Returns the source of the settings' prompts folder; what the registry calls. `http` is not used."""
-    return FolderSource(settings.prompts_folder)
+def folder_source(*, settings: Settings, http: HttpClient, access: SourceAccess = FROM_SETTINGS) -> FolderSource:
+    """Returns the source of the caller's or the settings' folder; what the registry calls. `http` is not used."""
+    return FolderSource(folder_access(access, settings))
 
 
 def is_prompt_id(prompt_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Prompts from Langfuse over its public HTTP interface: by name and version or label, cached, with a few retries."""
+"""Prompts from Langfuse over its public HTTP interface: read by name and version or label, cached; and written."""
 
 from __future__ import annotations
 
@@ -6,36 +6,28 @@ import asyncio
 import base64
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 from urllib.parse import quote
 
-from toolkit._http import HttpClient, HttpFailure, HttpResponse
-from toolkit._records import Prompt, PromptInfo
+from toolkit._canonical import canonical_json
+from toolkit._http import HttpClient
+from toolkit._records import Prompt, PromptInfo, TemplateFormat
 from toolkit._redact import register_secret
 from toolkit.config import LangfuseSettings, Settings
-from toolkit.errors import MissingKeyError, PromptError, PromptNotFoundError, UsageError
-from toolkit.prompts._langfuse_wire import (
-    SOURCE,
-    Page,
-    Question,
-    failure_error,
-    not_found,
-    read_json,
-    read_page,
-    read_prompt,
-)
+from toolkit.errors import PromptError, PromptNotFoundError, UsageError
+from toolkit.prompts._access import langfuse_access
+from toolkit.prompts._fetching import Kept, Sender, Sleep
+from toolkit.prompts._langfuse_wire import SERVICE, Page, not_found, read_page, read_prompt
 from toolkit.prompts._reference import nearest
+from toolkit.prompts._remote import Question, read_json
+from toolkit.prompts._source import FROM_SETTINGS, SourceAccess
+from toolkit.prompts._values import thawed
 
 PAGE_SIZE = 100
 """Most prompts that Langfuse lists at once."""
 
-MAX_IN_FLIGHT = 8
-MAX_RETRIES = 2
-MAX_WAIT_S = 30.0
-"""Most seconds to wait before one retry, whatever the server asks for."""
-
-_FIRST_WAIT_S = 0.25
+_PROMPTS = "/api/public/v2/prompts"
 
 # Within the class, `list` is its method.
 _Infos = list[PromptInfo]
@@ -58,7 +50,7 @@ class LangfuseSource:
         clock: Tells seconds, for the cache.
     """
 
-    name = SOURCE
+    name = SERVICE.source
 
     def __init__(
         self,
@@ -68,19 +60,12 @@ class LangfuseSource:
         cache_ttl_s: float = 60.0,
         timeout_s: float = 20.0,
         rng: random.Random | None = None,
-        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+        sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._http = http
-        self._cache_ttl_s = cache_ttl_s
-        self._timeout_s = timeout_s
-        self._rng = rng if rng is not None else random.Random()  # noqa: S311  jitter, no secret
-        self._sleep = sleep
-        self._clock = clock
-        self._places: asyncio.Semaphore | None = None
-        self._kept: dict[Question, tuple[float, Prompt]] = {}
-        self._on_the_way: dict[Question, asyncio.Task[Prompt]] = {}
+        self._sender = Sender(http, timeout_s=timeout_s, headers=self._headers, rng=rng, sleep=sleep)
+        self._kept = Kept(cache_ttl_s, clock=clock)
 
     def __repr__(self) -> str:
         return f"LangfuseSource(host={self._settings.host!r})"
@@ -98,16 +83,7 @@ class LangfuseSource:
             UsageError: If both a version and a label are given, or the version is no number; nothing is sent.
         """
         question = self._question(prompt_id, version, label)
-        kept = self._kept.get(question)
-        if kept is not None and self._clock() < kept[0]:
-            return kept[1]
-        task = self._on_the_way.get(question)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._fetch(question))
-            self._on_the_way[question] = task
-            task.add_done_callback(lambda done: self._arrived(question, done))
-        # Shielded: one caller's Ctrl-C does not take the answer from the others.
-        return await asyncio.shield(task)
+        return await self._kept.get(question, lambda: self._fetch(question))
 
     async def versions(self, prompt_id: str) -> tuple[str, ...]:
         """Returns every version of a prompt, oldest first; raises as `get`."""
@@ -116,13 +92,9 @@ class LangfuseSource:
     async def label_versions(self, prompt_id: str) -> dict[str, str]:
         """Returns which version each label of a prompt stands on; raises as `get`."""
         labels = (await self._entry(prompt_id)).labels
-        question = Question(host=self._settings.host, prompt_id=prompt_id)
-        pages = await asyncio.gather(*(self._page(question, name=prompt_id, label=label) for label in labels))
-        found = zip(labels, pages, strict=True)
+        holders = await asyncio.gather(*(self._holder(prompt_id, label) for label in labels))
         # A label that was taken away between the two questions stands on nothing.
-        return {
-            label: page.prompts[0].versions[-1] for label, page in found if page.prompts and page.prompts[0].versions
-        }
+        return {label: holder for label, holder in zip(labels, holders, strict=True) if holder is not None}
 
     async def list(self, *, query: str = "") -> list[PromptInfo]:
         """Returns what the project holds, sorted by name; the pages behind the first are fetched at once.
@@ -133,23 +105,103 @@ class LangfuseSource:
         Raises:
             PromptSourceError: As for `get`.
         """
-        question = Question(host=self._settings.host)
+        question = Question(service=SERVICE, host=self._settings.host)
         first = await self._page(question)
         rest = await asyncio.gather(*(self._page(question, page=page) for page in range(2, first.total_pages + 1)))
         # A prompt made meanwhile moves others to the next page: each name once, as it was seen last.
         by_name = {info.prompt_id: info for page in (first, *rest) for info in page.prompts}
         return [by_name[name] for name in sorted(by_name) if query.lower() in name.lower()]
 
+    async def push(
+        self,
+        prompt_id: str,
+        template: str | Sequence[Mapping[str, Any]],
+        *,
+        kind: Literal["text", "chat"] | None = None,
+        config: Mapping[str, Any] | None = None,
+        labels: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
+        commit_message: str | None = None,
+        template_format: TemplateFormat = "mustache",
+    ) -> Prompt:
+        """Writes a new version and returns it; Langfuse numbers it and puts `latest` on it.
+
+        The request is not tried again once the server may have taken it, so that no version is made twice. The cache
+        is dropped, because other prompts may include this one.
+
+        Args:
+            prompt_id: Name of the prompt; a new one begins at version 1.
+            template: Text, or the messages of a chat as maps.
+            kind: `None` = `text` for text, `chat` for messages.
+            config: Model, params and whatever else is kept with the prompt; `None` = nothing.
+            labels: Put on the new version and taken from the versions that had them.
+            tags: Tags of all of the prompt's versions; `None` = as they are.
+            commit_message: A line about the change.
+            template_format: Only `mustache`: Langfuse knows no other.
+
+        Raises:
+            UsageError: If kind and template do not fit, or something is not plain JSON; nothing was sent.
+            PromptSourceError: If the server cannot be reached or refuses it; the message has its reason.
+        """
+        if template_format != "mustache":
+            raise UsageError(f"Prompt {prompt_id!r}: Langfuse keeps {{{{name}}}} templates, not {template_format}.")
+        if kind not in (None, "text", "chat") or (kind or _kind_of(template)) != _kind_of(template):
+            raise UsageError(f"Prompt {prompt_id!r}: kind is {kind!r} and the template is {_kind_of(template)}.")
+        question = self._question(prompt_id, None, None)
+        _check_labels(labels)
+        body: dict[str, Any] = {
+            "name": prompt_id,
+            "type": _kind_of(template),
+            "prompt": thawed(template),
+            "config": thawed(dict(config or {})),
+            "labels": [*labels],
+        }
+        body |= {} if tags is None else {"tags": [*tags]}
+        body |= {} if commit_message is None else {"commitMessage": commit_message}
+        try:
+            canonical_json(body)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"Prompt {prompt_id!r}: config and messages must be plain JSON: {error}") from error
+        response = await self._sender.send(_PROMPTS, question, method="POST", json_body=body)
+        created = read_prompt(read_json(response, question), question)
+        self.refresh()
+        # The answer to a write has the references to other prompts unresolved.
+        is_composed = "@@@langfusePrompt:" in canonical_json(created.template)
+        return await self.get(prompt_id, version=created.version) if is_composed else created
+
+    async def set_label(self, prompt_id: str, version: str | None, label: str) -> str | None:
+        """Puts a label on a version and returns the version that had it before; `None` when none had.
+
+        Raises:
+            PromptNotFoundError: If there is no such prompt or version; the message says which exist.
+            UsageError: If the label is `latest`, which Langfuse moves itself, or `version` is `None`: its interface
+                can move a label and not take it away. Nothing was sent.
+            PromptSourceError: If the server cannot be reached or refuses it; the message has its reason.
+        """
+        if version is None:
+            raise UsageError(
+                f"Prompt {prompt_id!r}: Langfuse's interface cannot take the label {label!r} away; put it on another "
+                "version, or take it away in its web page."
+            )
+        _check_labels([label])
+        question = self._question(prompt_id, version, None)
+        previous = await self._holder(prompt_id, label)
+        path = f"{_PROMPTS}/{quote(prompt_id, safe='')}/versions/{int(version)}"
+        response = await self._sender.send(path, question, method="PATCH", json_body={"newLabels": [label]})
+        try:
+            read_json(response, question)
+        except PromptNotFoundError as error:
+            raise await self._with_hints(question) from error
+        self.refresh()
+        return previous
+
     def refresh(self) -> None:
         """Drops every cached prompt; the next call asks the server. Requests on their way are not shared any more."""
-        self._kept.clear()
-        self._on_the_way.clear()
+        self._kept.refresh()
 
     async def aclose(self) -> None:
         """Cancels what is on its way and drops the cache."""
-        for task in self._on_the_way.values():
-            task.cancel()
-        self.refresh()
+        self._kept.close()
 
     def _question(self, prompt_id: str, version: str | None, label: str | None) -> Question:
         if version is not None and label is not None:
@@ -161,22 +213,16 @@ class LangfuseSource:
             raise UsageError(f"Prompt {prompt_id!r}: a Langfuse version is a number, not {version!r}; is it a label?")
         if prompt_id in ("", ".", ".."):
             raise UsageError(f"{prompt_id!r} cannot be the name of a Langfuse prompt.")
-        return Question(host=self._settings.host, prompt_id=prompt_id, version=version, label=label)
-
-    def _arrived(self, question: Question, task: asyncio.Task[Prompt]) -> None:
-        was_shared = self._on_the_way.get(question) is task
-        if was_shared:
-            del self._on_the_way[question]
-        if task.cancelled() or task.exception() is not None or not was_shared:
-            return
-        self._kept[question] = (self._clock() + self._cache_ttl_s, task.result())
+        return Question(service=SERVICE, host=self._settings.host, prompt_id=prompt_id, version=version, label=label)
 
     async def _fetch(self, question: Question) -> Prompt:
-        path = f"/api/public/v2/prompts/{quote(str(question.prompt_id), safe='')}"
         selection = {"version": question.version, "label": question.label}
         params = {name: value for name, value in selection.items() if value is not None}
         try:
-            answer = read_json(await self._send(path, params, question), question)
+            response = await self._sender.send(
+                f"{_PROMPTS}/{quote(str(question.prompt_id), safe='')}", question, params=params
+            )
+            answer = read_json(response, question)
         except PromptNotFoundError as error:
             raise await self._with_hints(question) from error
         return read_prompt(answer, question)
@@ -203,58 +249,43 @@ class LangfuseSource:
                 return info
         raise await self._with_hints(question)
 
+    async def _holder(self, prompt_id: str, label: str) -> str | None:
+        """Returns the version that a label stands on; the list filtered by it is the cheap way to know."""
+        question = self._question(prompt_id, None, label)
+        page = await self._page(question, name=prompt_id, label=label)
+        versions = [info.versions for info in page.prompts if info.prompt_id == prompt_id]
+        return versions[0][-1] if versions and versions[0] else None
+
     async def _page(
         self, question: Question, *, page: int = 1, name: str | None = None, label: str | None = None
     ) -> Page:
         params: dict[str, str | int] = {"page": page, "limit": PAGE_SIZE}
         params |= {key: value for key, value in (("name", name), ("label", label)) if value is not None}
-        response = await self._send("/api/public/v2/prompts", params, question)
+        response = await self._sender.send(_PROMPTS, question, params=params)
         return read_page(read_json(response, question), question)
 
-    async def _send(self, path: str, params: dict[str, Any], question: Question) -> HttpResponse:
-        """Returns the answer to one GET, after at most `MAX_RETRIES` further tries where those can help."""
-        for retry in range(MAX_RETRIES + 1):
-            asked_s: float | None = None
-            try:
-                response = await self._send_once(path, params)
-            except HttpFailure as failure:
-                # No second try after a timeout: the caller has waited long enough to be told.
-                if retry == MAX_RETRIES or failure.kind not in ("connect", "connection"):
-                    raise failure_error(failure, question) from failure
-            else:
-                if retry == MAX_RETRIES or not (response.status == 429 or response.status >= 500):
-                    return response
-                asked_s = response.retry_after_s()
-            jittered_s = self._rng.uniform(0.5, 1.0) * _FIRST_WAIT_S * 2**retry
-            await self._sleep(jittered_s if asked_s is None else min(asked_s, MAX_WAIT_S))
-        raise AssertionError  # the last turn of the loop returns or raises
-
-    async def _send_once(self, path: str, params: dict[str, Any]) -> HttpResponse:
-        if self._places is None:
-            self._places = asyncio.Semaphore(MAX_IN_FLIGHT)
+    def _headers(self) -> dict[str, str]:
         pair = f"{self._settings.public_key}:{self._settings.secret_key.reveal()}"
         token = base64.b64encode(pair.encode()).decode()
         register_secret(token)
-        async with self._places:
-            return await self._http.request(
-                "GET",
-                self._settings.host + path,
-                timeout_s=self._timeout_s,
-                headers={"authorization": f"Basic {token}"},
-                params=params or None,
-            )
+        return {"authorization": f"Basic {token}"}
 
 
-def langfuse_source(*, settings: Settings, http: HttpClient) -> LangfuseSource:
-    """Returns the source of the settings' Langfuse project; what the registry calls.
+def langfuse_source(*, settings: Settings, http: HttpClient, access: SourceAccess = FROM_SETTINGS) -> LangfuseSource:
+    """Returns the source of the Langfuse project that caller, settings or environment name; what the registry calls.
 
     Raises:
-        MissingKeyError: If the settings have no Langfuse keys.
+        MissingKeyError: If a key is missing.
     """
-    if settings.langfuse is None:
-        raise MissingKeyError(
-            "Prompts from Langfuse need its keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY (and LANGFUSE_HOST, "
-            "unless it is Langfuse's European cloud).",
-            variable="LANGFUSE_PUBLIC_KEY",
-        )
-    return LangfuseSource(settings.langfuse, http)
+    return LangfuseSource(langfuse_access(access, settings), http, cache_ttl_s=settings.prompt_cache_ttl_s)
+
+
+def _kind_of(template: object) -> Literal["text", "chat"]:
+    return "text" if isinstance(template, str) else "chat"
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    if isinstance(labels, str):
+        raise UsageError(f"`labels` is a list such as ['production']; got {labels!r}.")
+    if "latest" in labels:
+        raise UsageError("The label 'latest' is Langfuse's own: it stands on the newest version. Nothing was sent.")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from toolkit._plugins import known_plugins, load_plugin
 from toolkit._records import EMPTY, Prompt, PromptInfo
 from toolkit.errors import PromptNotFoundError, UsageError
+from toolkit.prompts._managed import ManagedPrompt
 from toolkit.prompts._reference import PromptReference, nearest, parse_reference
-from toolkit.prompts._source import PromptSource
+from toolkit.prompts._source import FROM_SETTINGS, PromptSource, SourceAccess
 
 if TYPE_CHECKING:  # names for the signatures; the libraries behind them are loaded with the source that needs them
     from toolkit._http import HttpClient
@@ -19,8 +20,16 @@ if TYPE_CHECKING:  # names for the signatures; the libraries behind them are loa
 GROUP = "toolkit.prompt_sources"
 BUILTINS = {
     "folder": "toolkit.prompts._folder:folder_source",
+    "generic": "toolkit.prompts._generic:generic_source",
+    "humanloop": "toolkit.prompts._humanloop:humanloop_source",
     "langfuse": "toolkit.prompts._langfuse:langfuse_source",
 }
+
+ALIASES = {"dotprompt": "folder", "generic_prompt_management": "generic"}
+"""LiteLLM's names for sources, and ours."""
+
+AnyPrompt = str | Prompt | PromptReference | ManagedPrompt
+"""What stands for one or several prompts: a reference, as text or as a record, or a prompt itself."""
 
 # Within the class, `list` is its method.
 _Prompts = list[Prompt]
@@ -45,31 +54,71 @@ class Sources:
         self._http = http
         self._extra = tuple(extra)
         self._made: dict[str, PromptSource] = dict(extra)
+        self._by_place: dict[tuple[str, Hashable], PromptSource] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that may stand before a reference's colon, sorted; configured or not."""
-        return tuple(sorted({*known_plugins(GROUP, builtins=BUILTINS), *self._extra}))
+        return tuple(sorted({*known_plugins(GROUP, builtins=BUILTINS), *ALIASES, *self._extra}))
 
-    def get(self, name: str) -> PromptSource:
+    def get(self, name: str, *, access: SourceAccess | None = None) -> PromptSource:
         """Returns the source with this name.
+
+        Args:
+            name: As it stands before a reference's colon.
+            access: Where a built-in source is and the keys for it, before the settings and the environment; each
+                place has a source of its own, so that two Langfuse projects stand side by side. `None` = the settings'.
 
         Raises:
             UnknownNameError: If there is none; the message lists what is known.
-            MissingKeyError: If its credentials are not set.
+            MissingKeyError: If its credentials are not set; the message names argument and variable.
+            UsageError: If it needs an address and has none.
             PluginError: If it is a plug-in that cannot be loaded.
         """
+        name = ALIASES.get(name, name)
+        if name in self._extra or name not in BUILTINS:
+            return self._named(name)
+        if access is None or access == FROM_SETTINGS:
+            if name not in self._made:
+                self._made[name] = self._at(name, FROM_SETTINGS)
+            return self._made[name]
+        return self._at(name, access)
+
+    async def fetch(
+        self,
+        name: str,
+        prompt_id: str,
+        *,
+        version: str | int | None = None,
+        label: str | None = None,
+        access: SourceAccess | None = None,
+    ) -> Prompt:
+        """Returns one version of a prompt from the source of that name; as `get` of the source and of `Sources`."""
+        number = None if version is None else str(version)
+        return await self.get(name, access=access).get(prompt_id, version=number, label=label)
+
+    def _named(self, name: str) -> PromptSource:
         source = self._made.get(name)
         if source is None:
             factory = load_plugin(GROUP, name, builtins=BUILTINS, what="prompt source")
             source = self._made[name] = factory(settings=self._settings, http=self._http)
         return source
 
-    async def resolve(self, reference: str | Prompt | PromptReference) -> _Prompts:
+    def _at(self, name: str, access: SourceAccess) -> PromptSource:
+        from toolkit.prompts._access import place_of
+
+        key = (name, place_of(name, access, self._settings))
+        source = self._by_place.get(key)
+        if source is None:
+            factory = load_plugin(GROUP, name, builtins=BUILTINS, what="prompt source")
+            source = self._by_place[key] = factory(settings=self._settings, http=self._http, access=access)
+        return source
+
+    async def resolve(self, reference: AnyPrompt) -> _Prompts:
         """Returns the prompts that a reference names, oldest version first, each pinned to its version.
 
         `reply`, `reply@8` and `reply@production` give one prompt; `reply@*` every version and `reply@3..7` those in
-        the range, fetched at once. A `Prompt` is given back as it is.
+        the range, fetched at once. A `Prompt` is given back as it is, and of a `ManagedPrompt` its prompt.
 
         Raises:
             UsageError: If the reference cannot be read, or its name stands in two sources and it says no source.
@@ -80,6 +129,8 @@ class Sources:
         """
         if isinstance(reference, Prompt):
             return [reference]
+        if isinstance(reference, ManagedPrompt):
+            return [reference.prompt]
         if not isinstance(reference, PromptReference):
             reference = parse_reference(reference, known_sources=self.names)
         source = self.get(reference.source if reference.source is not None else await self._source_of(reference))
@@ -102,6 +153,24 @@ class Sources:
             )
         return list(await asyncio.gather(*(source.get(reference.name, version=version) for version in wanted)))
 
+    async def manage(self, reference: AnyPrompt) -> ManagedPrompt:
+        """Returns the one prompt that a reference names, with its source; raises as `resolve`.
+
+        Raises:
+            UsageError: If the reference names several versions.
+        """
+        if isinstance(reference, ManagedPrompt):
+            return reference
+        found = await self.resolve(reference)
+        if len(found) > 1:
+            raise UsageError(
+                f"{str(reference)!r} names {len(found)} versions ({', '.join(prompt.version for prompt in found)}); "
+                "name one of them here, or give the reference to sweep()."
+            )
+        source = ALIASES.get(found[0].source, found[0].source)
+        is_here = source in self._made or source in BUILTINS
+        return ManagedPrompt(prompt=found[0], _origin=self.get(source) if is_here else None)
+
     async def list(self, query: str = "", source: str | None = None) -> list[PromptInfo]:
         """Returns what the sources hold, sorted by source, then by name.
 
@@ -118,19 +187,22 @@ class Sources:
 
     def refresh(self) -> None:
         """Drops every prompt that a source keeps; the next call reads anew."""
-        for source in self._made.values():
+        for source in self._all():
             drop = getattr(source, "refresh", None)
             if drop is not None:
                 drop()
 
     async def aclose(self) -> None:
         """Closes every source that was made or handed in."""
-        await asyncio.gather(*(source.aclose() for source in self._made.values()))
+        await asyncio.gather(*(source.aclose() for source in self._all()))
+
+    def _all(self) -> tuple[PromptSource, ...]:
+        return tuple({id(source): source for source in (*self._made.values(), *self._by_place.values())}.values())
 
     def _candidates(self) -> _Names:
         """Returns the sources that answer for a name without a prefix."""
         if self._settings.prompt_source is not None:
-            return [self._settings.prompt_source]
+            return [ALIASES.get(self._settings.prompt_source, self._settings.prompt_source)]
         names = list(self._extra)
         if self._settings.langfuse is not None and "langfuse" not in names:
             names.append("langfuse")

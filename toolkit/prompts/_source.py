@@ -1,10 +1,44 @@
-"""The PromptSource protocol: what every place where prompts live must offer."""
+"""The PromptSource protocol: what every place where prompts live must offer; and the access that a caller may name."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from toolkit._records import Prompt, PromptInfo
+from toolkit._records import EMPTY, FrozenDict, Prompt, PromptInfo, TemplateFormat
+from toolkit._redact import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceAccess:
+    """Where a prompt source is and the keys for it, as a caller or one deployment of config.yaml gives them.
+
+    What is `None` comes from the settings and the environment, with one exception: an address given here is sent only
+    keys that are given here.
+    """
+
+    langfuse_public_key: str | None = None
+    langfuse_secret_key: Secret | None = None
+    langfuse_host: str | None = None
+    """Without a scheme it gets `http://`."""
+    humanloop_api_key: Secret | None = None
+    api_base: str | None = None
+    """Address of a generic prompt-management server, or of another Humanloop."""
+    api_key: Secret | None = None
+    """Bearer token of a generic prompt-management server."""
+    prompt_directory: str | None = None
+    """Folder of `.prompt` files."""
+    query_params: Mapping[str, Any] = EMPTY
+    """What config.yaml calls `provider_specific_query_params`: sent beside `prompt_id`, as text."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.query_params, FrozenDict):
+            object.__setattr__(self, "query_params", FrozenDict(self.query_params))
+
+
+FROM_SETTINGS = SourceAccess()
+"""Nothing given: everything comes from the settings and the environment."""
 
 
 class PromptSource(Protocol):
@@ -45,4 +79,56 @@ class PromptSource(Protocol):
 
     async def aclose(self) -> None:
         """Releases what the source holds open."""
+        ...
+
+
+@runtime_checkable
+class WritablePromptSource(Protocol):
+    """A source that also takes new versions and moves labels: Langfuse, a folder."""
+
+    name: str
+
+    async def push(
+        self,
+        prompt_id: str,
+        template: str | Sequence[Mapping[str, Any]],
+        *,
+        kind: Literal["text", "chat"] | None = None,
+        config: Mapping[str, Any] | None = None,
+        labels: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
+        commit_message: str | None = None,
+        template_format: TemplateFormat = "mustache",
+    ) -> Prompt:
+        """Writes a new version, and returns it as the source gives it from now on.
+
+        Args:
+            prompt_id: Name of the prompt; a new one begins at version 1.
+            template: Text, or the messages of a chat as maps.
+            kind: `None` = `text` for text, `chat` for messages.
+            config: Model, params and whatever else is kept with the prompt; `None` = nothing.
+            labels: Put on the new version and taken from the version that had them.
+            tags: Tags of the prompt; `None` = as they are.
+            commit_message: A line about the change.
+            template_format: How the template's variables are written.
+
+        Raises:
+            UsageError: If the source cannot hold what is given; nothing was written.
+            PromptSourceError: If the source cannot be reached or refuses it.
+        """
+        ...
+
+    async def set_label(self, prompt_id: str, version: str | None, label: str) -> str | None:
+        """Puts a label on a version and returns the version that had it before; `None` when none had.
+
+        Args:
+            prompt_id: Name of the prompt.
+            version: Version that gets the label; `None` takes the label away.
+            label: Such as `production`; `latest` belongs to the source.
+
+        Raises:
+            PromptNotFoundError: If there is no such prompt or version.
+            UsageError: If the label cannot be moved; nothing was written.
+            PromptSourceError: If the source cannot be reached or refuses it.
+        """
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,6 +14,12 @@ from toolkit.prompts._values import Origin, TextTemplate, text_of
 
 Missing = Literal["error", "keep"]
 """What becomes of a variable without a value: an error before anything is sent, or the text as written."""
+
+# Humanloop's own rule; `\d` would let digits of every script in.
+_HUMANLOOP = re.compile(r"\{\{ ?(?P<name>[a-zA-Z_0-9.\[\]]+) ?\}\}")
+
+# The generic interface has both forms. A name begins with a letter, so that `\d{3}` and JSON stay what they are.
+_GENERIC = re.compile(r"\{\{\s*(?P<double>[^\W\d][\w.-]*)\s*\}\}|\{(?P<name>[^\W\d][\w.-]*)\}")
 
 
 def fill(text: str, variables: Mapping[str, Any]) -> str:
@@ -92,6 +99,8 @@ class CompiledTemplate:
     """A message with nothing to fill stands for itself."""
     placeholders: tuple[str, ...]
     """As `toolkit.prompts.placeholders`."""
+    always_strict: bool = False
+    """True where a variable without a value is an error whatever `missing` says: Humanloop's rule."""
 
     def render(self, variables: Mapping[str, Any], *, missing: Missing = "error") -> tuple[Message, ...]:
         """Returns the messages; as `toolkit.prompts.render`."""
@@ -107,8 +116,9 @@ class CompiledTemplate:
                 messages += step.insert(variables)
             else:
                 unresolved.append(step.name)
-        if unresolved or (without_value and missing == "error"):
-            names = [*without_value, *unresolved] if missing == "error" else unresolved
+        is_strict = missing == "error" or self.always_strict
+        if unresolved or (without_value and is_strict):
+            names = [*without_value, *unresolved] if is_strict else unresolved
             raise self._missing(names, unresolved, variables)
         return tuple(messages)
 
@@ -117,7 +127,8 @@ class CompiledTemplate:
     ) -> MissingVariablesError:
         absent = list(dict.fromkeys(names))
         lists = f" ({_listed(unresolved)}: a list of messages)" if unresolved else ""
-        advice = "add them to `variables`" if unresolved else "add them to `variables` or render with missing='keep'"
+        can_keep = not unresolved and not self.always_strict
+        advice = "add them to `variables` or render with missing='keep'" if can_keep else "add them to `variables`"
         return MissingVariablesError(
             f"{self.origin} needs {_listed(absent)}{lists} and got {_listed(sorted(map(str, variables)))}; {advice}.",
             prompt_id=self.origin.prompt_id,
@@ -231,7 +242,7 @@ def _compile(
     prompt_id: str, version: str, source: str, kind: str, template: Any, template_format: str
 ) -> CompiledTemplate:
     origin = Origin(prompt_id=prompt_id, version=version, source=source)
-    parse = _parse_if_needed
+    parse = _PARSERS.get(template_format, _parse_if_needed)
     if template_format == "jinja2":
         from toolkit.prompts._jinja import JinjaText
 
@@ -241,7 +252,9 @@ def _compile(
     wires = [{"role": "user", "content": template}] if kind == "text" else template
     steps = tuple(_step_of(wire, index=index, origin=origin, parse=parse) for index, wire in enumerate(wires))
     names = dict.fromkeys(name for step in steps if not isinstance(step, Message) for name in step.names)
-    return CompiledTemplate(origin=origin, steps=steps, placeholders=tuple(names))
+    return CompiledTemplate(
+        origin=origin, steps=steps, placeholders=tuple(names), always_strict=template_format == "humanloop"
+    )
 
 
 _Parse = Callable[[str], TextTemplate | None]
@@ -283,6 +296,30 @@ def _message_step(message: Message, *, origin: Origin, parse: _Parse) -> Message
 
 def _parse_if_needed(text: str) -> TextTemplate | None:
     return _parse(text) if "{{" in text else None
+
+
+def _parse_humanloop(text: str) -> TextTemplate | None:
+    return _parse_by(_HUMANLOOP, text) if "{{" in text else None
+
+
+def _parse_generic(text: str) -> TextTemplate | None:
+    return _parse_by(_GENERIC, text) if "{" in text else None
+
+
+_PARSERS: Mapping[str, _Parse] = {"humanloop": _parse_humanloop, "generic": _parse_generic}
+
+
+def _parse_by(pattern: re.Pattern[str], text: str) -> _MustacheText:
+    """Cuts a text at the matches of a pattern whose named groups hold the name."""
+    pieces: list[str] = []
+    slots: list[tuple[int, str]] = []
+    at = 0
+    for match in pattern.finditer(text):
+        pieces += [text[at : match.start()], match[0]]
+        slots.append((len(pieces) - 1, next(name for name in match.groups() if name is not None)))
+        at = match.end()
+    pieces.append(text[at:])
+    return _MustacheText(pieces=tuple(pieces), slots=tuple(slots))
 
 
 def _parse(text: str) -> _MustacheText:

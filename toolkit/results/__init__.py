@@ -5,6 +5,7 @@ from toolkit.results._columns import Column
 from toolkit.results._frame import columns_of, to_frame
 from toolkit.results._html import Safe, element, escaped, joined
 from toolkit.results._labels import arm_labels
+from toolkit.results._listing import Frame, listing
 from toolkit.results._results import Results
 from toolkit.results._screen import for_screen, shorten
 from toolkit.results._tables import read_table, rows_of
@@ -13,6 +14,7 @@ __all__ = [
     "Audit",
     "Check",
     "Column",
+    "Frame",
     "Results",
     "Safe",
     "arm_labels",
@@ -21,6 +23,7 @@ __all__ = [
     "escaped",
     "for_screen",
     "joined",
+    "listing",
     "read_table",
     "rows_of",
     "shorten",

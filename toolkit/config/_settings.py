@@ -1,22 +1,16 @@
-"""Reads settings from the environment, and YAML as plain data: no tags, no duplicate keys, capped."""
+"""Settings of one configuration, read from the environment."""
 
 from __future__ import annotations
 
+import functools
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from toolkit._redact import Secret
 from toolkit.errors import ConfigError, MissingKeyError
-
-MAX_YAML_BYTES = 1_000_000
-
-# A YAML alias repeats a subtree; nine levels of ten aliases would be a billion nodes.
-_MAX_YAML_NODES = 100_000
 
 LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 
@@ -46,24 +40,51 @@ class Settings:
     prompt_source: str | None = None
     """Source of a reference that names none; `None` = Langfuse when its keys are set, else the folder."""
     langfuse: LangfuseSettings | None = None
+    prompt_cache_ttl_s: float = 60.0
+    """Seconds for which a fetched prompt is given out again; 0 = not at all; `TOOLKIT_PROMPT_CACHE_TTL_S`."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Reads `TOOLKIT_HOME`, `TOOLKIT_PROMPTS`, `TOOLKIT_PROMPT_SOURCE` and the `LANGFUSE_*` variables.
+        """Reads the variables that the fields name, `TOOLKIT_PROMPT_SOURCE`, and the `LANGFUSE_*` variables.
 
         Args:
             environ: Stands in for `os.environ`; `None` = `os.environ` itself.
 
         Raises:
             MissingKeyError: If one half of the Langfuse key pair is set without the other.
+            ConfigError: If a number of seconds is none.
         """
-        environ = os.environ if environ is None else environ
+        if environ is None:
+            return _of_this_process(tuple(hash(os.environ.get(name)) for name in _VARIABLES))
         return cls(
             home=Path(environ.get("TOOLKIT_HOME") or ".toolkit"),
             prompts_folder=Path(environ.get("TOOLKIT_PROMPTS") or "prompts"),
             prompt_source=environ.get("TOOLKIT_PROMPT_SOURCE") or None,
             langfuse=langfuse_from_environment(environ),
+            prompt_cache_ttl_s=_seconds(environ, "TOOLKIT_PROMPT_CACHE_TTL_S", 60.0),
         )
+
+
+_VARIABLES = (
+    "TOOLKIT_HOME",
+    "TOOLKIT_PROMPTS",
+    "TOOLKIT_PROMPT_SOURCE",
+    "TOOLKIT_PROMPT_CACHE_TTL_S",
+    "LANGFUSE_PUBLIC_KEY",
+    "LANGFUSE_SECRET_KEY",
+    "LANGFUSE_HOST",
+    "LANGFUSE_BASE_URL",
+)
+
+
+@functools.lru_cache(maxsize=1)
+def _of_this_process(_state: tuple[int, ...]) -> Settings:
+    """The settings of `os.environ`, read again when a variable has changed: every completion asks for them.
+
+    Args:
+        _state: The variables' hashes, not their values, so that no key is kept here.
+    """
+    return Settings.from_environment(os.environ)
 
 
 def langfuse_from_environment(environ: Mapping[str, str]) -> LangfuseSettings | None:
@@ -97,49 +118,14 @@ def normal_host(host: str) -> str:
     return host if "://" in host else f"http://{host}"
 
 
-def load_yaml(text: str, *, where: str) -> Any:
-    """Returns the plain data of one YAML document: mappings, lists, text, numbers, booleans and `None`.
-
-    Args:
-        text: The document; at most 1 MB.
-        where: What is read (a path), for messages.
-
-    Raises:
-        ConfigError: If it is not YAML, uses tags that build objects, repeats a key, is too large, or grows without
-            bound through aliases; the message names `where` and the line.
-    """
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_YAML_BYTES:
-        raise ConfigError(f"{where}: larger than {MAX_YAML_BYTES:,} bytes; settings and prompts are smaller than that.")
+def _seconds(environ: Mapping[str, str], variable: str, default_s: float) -> float:
+    text = environ.get(variable)
+    if not text:
+        return default_s
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _check_node(node, where=where)
-        return yaml.load(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        raise ConfigError(f"{where}, line {line}: not valid YAML: {error.problem or error.context}.") from error
-    except ConfigError:
-        raise
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: not valid YAML: {str(error).splitlines()[0]}.") from error
-
-
-def _check_node(node: yaml.Node | None, *, where: str) -> None:
-    """Refuses duplicate keys and documents whose aliases multiply beyond `_MAX_YAML_NODES`."""
-    pending = [node] if node is not None else []
-    seen = 0
-    while pending:
-        current = pending.pop()
-        seen += 1
-        if seen > _MAX_YAML_NODES:
-            raise ConfigError(f"{where}: its aliases expand to more than {_MAX_YAML_NODES:,} values; refused.")
-        if isinstance(current, yaml.MappingNode):
-            keys: set[str] = set()
-            for key, value in current.value:
-                if isinstance(key, yaml.ScalarNode):
-                    if key.value in keys and key.value != "<<":
-                        line = key.start_mark.line + 1
-                        raise ConfigError(f"{where}, line {line}: the key {key.value!r} stands twice; keep one.")
-                    keys.add(key.value)
-                pending += [key, value]
-        elif isinstance(current, yaml.SequenceNode):
-            pending += current.value
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ConfigError(f"{variable} is {text!r}; write a number of seconds from 0 up.")
+    return seconds
