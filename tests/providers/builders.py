@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from tests.servers._process import ServerProcess
@@ -10,7 +11,7 @@ from toolkit import _sync
 from toolkit._http import HttpClient
 from toolkit._records import FrozenDict, Message, Request, Response
 from toolkit._redact import Secret
-from toolkit.providers import Chunk, OpenAIProvider
+from toolkit.providers import AnthropicProvider, Chunk, OpenAIProvider, Provider
 
 
 def make_request(text: str = "hello", *, model: str = "small", provider: str = "openai", **params: Any) -> Request:
@@ -49,33 +50,50 @@ def provider_for(url: str, http: HttpClient, *, key: str | None = None, **option
     )  # fmt: skip
 
 
-def complete(
-    server: ServerProcess, request: Request | None = None, *, timeout_s: float = 10.0, **options: Any
-) -> Response:
-    """One whole answer."""
+def anthropic_for(url: str, http: HttpClient, *, key: str | None = None) -> AnthropicProvider:
+    """An adapter of the Messages API."""
+    return AnthropicProvider(base_url=url, api_key=lambda: Secret(key) if key else None, http=http)
+
+
+def ask(make: Callable[[HttpClient], Provider], request: Request, *, timeout_s: float = 10.0) -> Response:
+    """One whole answer of the provider that `make` builds."""
 
     async def call() -> Response:
         http = HttpClient()
         try:
-            provider = provider_for(server.url + "/v1", http, **options)
-            return await provider.complete(request or make_request(), timeout_s=timeout_s)
+            return await make(http).complete(request, timeout_s=timeout_s)
         finally:
             await http.aclose()
 
     return _sync.run(call())
+
+
+def ask_stream(make: Callable[[HttpClient], Provider], request: Request, *, timeout_s: float = 10.0) -> list[Chunk]:
+    """Every piece of one streamed answer of the provider that `make` builds."""
+
+    async def call() -> list[Chunk]:
+        http = HttpClient()
+        try:
+            return [chunk async for chunk in make(http).stream(request, timeout_s=timeout_s)]
+        finally:
+            await http.aclose()
+
+    return _sync.run(call())
+
+
+def complete(
+    server: ServerProcess, request: Request | None = None, *, timeout_s: float = 10.0, **options: Any
+) -> Response:
+    """One whole answer."""
+    return ask(
+        lambda http: provider_for(server.url + "/v1", http, **options), request or make_request(), timeout_s=timeout_s
+    )
 
 
 def stream(
     server: ServerProcess, request: Request | None = None, *, timeout_s: float = 10.0, **options: Any
 ) -> list[Chunk]:
     """Every piece of one streamed answer."""
-
-    async def call() -> list[Chunk]:
-        http = HttpClient()
-        try:
-            provider = provider_for(server.url + "/v1", http, **options)
-            return [chunk async for chunk in provider.stream(request or make_request(), timeout_s=timeout_s)]
-        finally:
-            await http.aclose()
-
-    return _sync.run(call())
+    return ask_stream(
+        lambda http: provider_for(server.url + "/v1", http, **options), request or make_request(), timeout_s=timeout_s
+    )

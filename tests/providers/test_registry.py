@@ -35,6 +35,10 @@ def providers(environ: dict[str, str] | None = None, **options: Any) -> Provider
         ("o1", "openai", "o1"),
         ("o4-mini", "openai", "o4-mini"),
         ("gemini-2.5-flash", "gemini", "gemini-2.5-flash"),
+        ("claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5"),
+        ("anthropic/claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5"),
+        ("azure/my-deployment", "azure", "my-deployment"),
+        ("litellm/cohere/command-r", "litellm", "cohere/command-r"),
         ("hosted_vllm/m", "vllm", "m"),
         ("vllm/m", "vllm", "m"),
         ("local/smollm2-135m-instruct", "local", "smollm2-135m-instruct"),
@@ -52,7 +56,7 @@ def test_name_finds_its_provider(model: str, identity: str, sent: str) -> None:
         ("opnai/gpt-4o", "'openai'"),
         ("llama3", "'ollama/llama3'"),
         ("smollm2-135m", "'local/smollm2-135m-instruct'"),
-        ("claude-sonnet", "anthropic"),
+        ("claude", "anthropic"),
         ("openai", "provider/name"),
         ("openai/", "provider/name"),
         ("/gpt-4o", "provider/name"),
@@ -86,6 +90,10 @@ def test_provider_is_made_once() -> None:
         ({"HOSTED_VLLM_API_BASE": "http://h/v1"}, "vllm/m", "vllm@http://h/v1"),
         ({"GROQ_BASE_URL": "http://h/v1"}, "groq/m", "groq@http://h/v1"),
         ({"OPENAI_BASE_URL": ""}, "openai/m", "openai"),
+        ({"ANTHROPIC_BASE_URL": "http://h:1/"}, "anthropic/m", "anthropic@http://h:1"),
+        ({"ANTHROPIC_API_BASE": "http://h:1/v1"}, "anthropic/m", "anthropic@http://h:1"),
+        ({"ANTHROPIC_BASE_URL": "https://api.anthropic.com/v1/messages"}, "anthropic/m", "anthropic"),
+        ({"AZURE_API_BASE": "https://r.openai.azure.com/"}, "azure/m", "azure@https://r.openai.azure.com"),
     ],
 )
 def test_environment_moves_the_address(environ: dict[str, str], model: str, identity: str) -> None:
@@ -150,7 +158,8 @@ def test_known_names_are_sorted_and_whole() -> None:
     known = providers().known()
     assert known == sorted(known)
     names = "openai ollama hosted_vllm vllm groq together_ai mistral deepseek openrouter xai gemini fireworks_ai"
-    assert {*names.split(), "perplexity", "litellm_proxy", "lm_studio", "local"} <= set(known)
+    more = "perplexity litellm_proxy lm_studio local anthropic azure litellm"
+    assert {*names.split(), *more.split()} <= set(known)
 
 
 def make_acme(*, http: HttpClient, environ: dict[str, str]) -> FakeProvider:

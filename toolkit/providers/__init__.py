@@ -5,17 +5,44 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from toolkit.providers._provider import Capabilities, Chunk, Provider
+from toolkit.providers._prices import LIST_PRICES, Prices, price
+from toolkit.providers._provider import Access, Capabilities, Chunk, Provider
 from toolkit.providers._registry import Providers
+from toolkit.providers._tokens import Estimate, estimate_tokens
 
 if TYPE_CHECKING:
+    from toolkit.providers._anthropic import AnthropicProvider
+    from toolkit.providers._azure import AzureProvider
+    from toolkit.providers._litellm import LiteLLMProvider
     from toolkit.providers._local import LocalProvider
     from toolkit.providers._openai import OpenAIProvider
 
-__all__ = ["Capabilities", "Chunk", "LocalProvider", "OpenAIProvider", "Provider", "Providers"]
+__all__ = [
+    "LIST_PRICES",
+    "Access",
+    "AnthropicProvider",
+    "AzureProvider",
+    "Capabilities",
+    "Chunk",
+    "Estimate",
+    "LiteLLMProvider",
+    "LocalProvider",
+    "OpenAIProvider",
+    "Prices",
+    "Provider",
+    "Providers",
+    "estimate_tokens",
+    "price",
+]
 
 # The adapters bring their libraries with them, so they are imported when they are named.
-_LAZY = {"LocalProvider": "toolkit.providers._local", "OpenAIProvider": "toolkit.providers._openai"}
+_LAZY = {
+    "AnthropicProvider": "toolkit.providers._anthropic",
+    "AzureProvider": "toolkit.providers._azure",
+    "LiteLLMProvider": "toolkit.providers._litellm",
+    "LocalProvider": "toolkit.providers._local",
+    "OpenAIProvider": "toolkit.providers._openai",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -133,7 +133,7 @@ _BY_CODE: tuple[tuple[str, frozenset[str]], ...] = (
 # What providers write where they give no code; only asked for a 400 or 422, where the status says little.
 _BY_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("context_length", re.compile(
-        r"maximum context length|context (?:length|size|window)|too many (?:input )?tokens|prompt is too long|"
+        r"maximum context length|context (?:length|size|window|limit)|too many (?:input )?tokens|prompt is too long|"
         r"input is too long|exceeds? the (?:maximum|model'?s?) .{0,40}tokens|input token count", re.I)),
     ("content_filter", re.compile(r"content[ _-]?(?:filter|policy|management policy)|safety system|flagged", re.I)),
     ("quota", re.compile(r"credit balance|insufficient (?:balance|credit|funds)|billing", re.I)),

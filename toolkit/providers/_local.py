@@ -16,7 +16,7 @@ from typing import Any
 
 from toolkit._optional import require
 from toolkit._plugins import unknown_name
-from toolkit._records import FrozenDict, Request, Response, messages_to_wire
+from toolkit._records import FrozenDict, Request, Response, freeze, messages_to_wire
 from toolkit.errors import (
     BadRequestError,
     ContextLengthError,
@@ -27,7 +27,8 @@ from toolkit.errors import (
     ProviderTimeoutError,
     UnknownNameError,
 )
-from toolkit.providers._openai_wire import EmptyAnswerError, StreamAssembler, read_completion
+from toolkit.providers._http_provider import EmptyAnswerError
+from toolkit.providers._openai_wire import StreamAssembler, read_completion
 from toolkit.providers._provider import Capabilities, Chunk
 from toolkit.providers._runtime import Runtime, RuntimeFailure, import_runtime
 from toolkit.providers._weights import EMBEDDED, weights_file
@@ -64,7 +65,7 @@ class LocalProvider:
     """
 
     name = "local"
-    capabilities = Capabilities(max_concurrency=1, is_local=True)
+    capabilities = Capabilities(max_concurrency=1, is_local=True, params=_PARAMS | _WITHOUT_EFFECT)
 
     def __init__(
         self, *, file: Path | None = None, folder: Path | None = None, report: Callable[[str], None] | None = None
@@ -146,7 +147,8 @@ class LocalProvider:
                 if added and first_token_s is None:
                     first_token_s = time.monotonic() - started
                 if added:
-                    yield Chunk(text=added, raw=FrozenDict(event | {"model": _shown(model)}))
+                    raw = FrozenDict(event | {"model": _shown(model)})
+                    yield Chunk(text=added, delta=freeze(assembler.delta(raw)), raw=raw)
         except TimeoutError as error:
             raise ProviderTimeoutError(
                 f"The model 'local/{model}' gave no whole answer within {timeout_s:g} s. Allow more time, or ask for "

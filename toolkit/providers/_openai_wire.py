@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit._records import FrozenDict, Response, Usage
+from toolkit.providers._http_provider import EmptyAnswerError
 
 # More tokens than any model reads or writes: a number beyond is not a count.
 _MOST_TOKENS = 1_000_000_000
 
 
-class EmptyAnswerError(Exception):
-    """The body has no choice with a message in it; never leaves this room."""
-
-
 def read_completion(
-    body: Mapping[str, Any], *, request_id: str | None, latency_s: float, first_token_s: float | None = None
+    body: Mapping[str, Any],
+    *,
+    request_id: str | None,
+    latency_s: float,
+    first_token_s: float | None = None,
+    reports_cost: bool = False,
 ) -> Response:
     """Returns the response that a chat-completion body holds.
 
@@ -26,6 +28,7 @@ def read_completion(
         request_id: From the headers; the body's `id` stands in where they have none.
         latency_s: Seconds from sending to the last byte.
         first_token_s: Seconds from sending to the first text; `None` when the answer was not streamed.
+        reports_cost: Whether a `cost` in the usage is USD.
 
     Raises:
         EmptyAnswerError: If `choices` is empty or absent, or its first has no message.
@@ -41,16 +44,17 @@ def read_completion(
     refusal = message.get("refusal")
     return Response(
         text=text,
-        finish_reason=_word(choices[0].get("finish_reason")),
-        model=_word(body.get("model")),
+        finish_reason=word(choices[0].get("finish_reason")),
+        model=word(body.get("model")),
         usage=read_usage(body.get("usage")),
-        request_id=request_id or _word(body.get("id")),
+        request_id=request_id or word(body.get("id")),
         latency_s=latency_s,
         first_token_s=first_token_s,
         refusal=refusal if isinstance(refusal, str) and refusal else refused,
         tool_calls=tuple(FrozenDict(call) for call in calls if isinstance(call, dict))
         if isinstance(calls, list | tuple)
         else (),
+        cost_usd=_reported_cost_usd(body.get("usage")) if reports_cost else None,
         raw=FrozenDict(body),
     )
 
@@ -71,10 +75,10 @@ def read_usage(usage: object) -> Usage:
         cached = usage.get("prompt_cache_hit_tokens")  # DeepSeek's word for it
     reasoning = completion_details.get("reasoning_tokens") if isinstance(completion_details, dict) else None
     return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(cached),
-        reasoning_tokens=_count(reasoning),
+        input_tokens=count(usage.get("prompt_tokens")),
+        output_tokens=count(usage.get("completion_tokens")),
+        cached_tokens=count(cached),
+        reasoning_tokens=count(reasoning),
     )
 
 
@@ -110,6 +114,23 @@ class StreamAssembler:
             if isinstance(choice, dict) and choice.get("index", 0) in (0, None):
                 added += self._add_choice(choice)
         return added
+
+    @property
+    def is_whole(self) -> bool:
+        """True when the answer has come to its end."""
+        return self.finish_reason is not None
+
+    @property
+    def is_over(self) -> bool:
+        """False: the end of a stream is a mark of its own."""
+        return False
+
+    def delta(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns the `delta` of an event's first choice; empty when it has none."""
+        choices = event.get("choices")
+        first = choices[0] if isinstance(choices, list | tuple) and choices else None
+        delta = first.get("delta") if isinstance(first, dict) else None
+        return delta if isinstance(delta, dict) else {}
 
     def body(self) -> dict[str, Any]:
         """Returns the body that the events add up to."""
@@ -176,7 +197,18 @@ def _text(content: object) -> tuple[str, str | None]:
     return "".join(texts), "".join(refusals) or None
 
 
-def _count(value: object) -> int | None:
+def _reported_cost_usd(usage: object) -> float | None:
+    """OpenRouter writes `cost`, Perplexity `cost.total_cost`."""
+    cost = usage.get("cost") if isinstance(usage, dict) else None
+    if isinstance(cost, dict):
+        cost = cost.get("total_cost")
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not math.isfinite(cost) or cost < 0:
+        return None
+    return float(cost)
+
+
+def count(value: object) -> int | None:
+    """Returns `value` as a number of tokens, or `None` when it is not a plausible one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if not math.isfinite(value) or value != int(value) or not 0 <= value <= _MOST_TOKENS:
@@ -184,5 +216,6 @@ def _count(value: object) -> int | None:
     return int(value)
 
 
-def _word(value: object) -> str | None:
+def word(value: object) -> str | None:
+    """Returns `value` when it is text that is not empty."""
     return value if isinstance(value, str) and value else None

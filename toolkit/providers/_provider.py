@@ -7,6 +7,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from toolkit._records import EMPTY, FrozenDict, Request, Response
+from toolkit._redact import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Credential and address of one deployment; what is `None` comes from the environment.
+
+    A key belongs to an address: with `api_base` and no `api_key`, no key of the environment is sent, unless the
+    environment's own address of the provider has the same origin.
+    """
+
+    api_key: Secret | None = None
+    api_base: str | None = None
+    """Base URL; `None` = the provider's usual one."""
+    api_version: str | None = None
+    """Version of the API, for services whose address names one (Azure)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +34,8 @@ class Capabilities:
     """Most calls in flight that make sense; 1 for a model in this process, `None` = the caller decides."""
     is_local: bool = False
     """The model runs in this process: nothing leaves it, and an answer costs 0 USD."""
+    params: frozenset[str] | None = None
+    """The only parameters that it takes, by their OpenAI names; `None` = whatever is sent, refused by the service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +45,8 @@ class Chunk:
     text: str = ""
     response: Response | None = None
     """The whole answer; on the last chunk, and only there."""
+    delta: FrozenDict = EMPTY
+    """What the piece brings in the form of OpenAI's `delta` (text, tool calls), whatever the wire looks like."""
     raw: FrozenDict = EMPTY
     """The event as it came."""
 
