@@ -12,47 +12,66 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit._records import Case, Outcome, Prompt, Response, Score
+    from toolkit.engine import ModelResponse, acompletion, completion, configure
     from toolkit.errors import ToolkitError
     from toolkit.results import Results
     from toolkit.scorers import contains, exact, regex
-    from toolkit.sweep import Plan, asweep, open_run, plan, runs, sweep
+    from toolkit.sweep import Plan, Toolkit, asweep, open_run, plan, prompt, prompts, refresh, runs, sweep, traffic
 
 _HOMES = {
     "Case": "toolkit._records",
+    "ModelResponse": "toolkit.engine",
     "Outcome": "toolkit._records",
     "Plan": "toolkit.sweep",
     "Prompt": "toolkit._records",
     "Response": "toolkit._records",
     "Results": "toolkit.results",
     "Score": "toolkit._records",
+    "Toolkit": "toolkit.sweep",
     "ToolkitError": "toolkit.errors",
+    "acompletion": "toolkit.engine",
     "asweep": "toolkit.sweep",
+    "completion": "toolkit.engine",
+    "configure": "toolkit.engine",
     "contains": "toolkit.scorers",
     "exact": "toolkit.scorers",
     "open_run": "toolkit.sweep",
     "plan": "toolkit.sweep",
+    "prompt": "toolkit.sweep",
+    "prompts": "toolkit.sweep",
+    "refresh": "toolkit.sweep",
     "regex": "toolkit.scorers",
     "runs": "toolkit.sweep",
     "sweep": "toolkit.sweep",
+    "traffic": "toolkit.sweep",
 }
 
 __all__ = [
     "Case",
+    "ModelResponse",
     "Outcome",
     "Plan",
     "Prompt",
     "Response",
     "Results",
     "Score",
+    "Toolkit",
     "ToolkitError",
+    "acompletion",
     "asweep",
+    "completion",
+    "configure",
     "contains",
     "exact",
     "open_run",
     "plan",
+    "prompt",
+    "prompts",
+    "refresh",
     "regex",
     "runs",
     "sweep",
+    "traffic",
 ]
 
 
@@ -62,6 +81,10 @@ def __getattr__(name: str) -> Any:
         from importlib import metadata
 
         return metadata.version("promptsweep")
+    if name == "set_verbose":
+        from toolkit._wire_log import is_verbose
+
+        return is_verbose()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
@@ -77,10 +100,15 @@ class _Roof(ModuleType):
     """Keeps a room from taking the place of a public name: `tk.sweep` is the call, also once `toolkit/sweep/` is there.
 
     Python binds a loaded subpackage to its parent; for a name that is public here, that binding is left out.
+    `tk.set_verbose = True` turns on the log of requests.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
-        if not (isinstance(value, ModuleType) and name in _HOMES):
+        if name == "set_verbose":
+            from toolkit._wire_log import set_verbose
+
+            set_verbose(bool(value))
+        elif not (isinstance(value, ModuleType) and name in _HOMES):
             super().__setattr__(name, value)
 
 

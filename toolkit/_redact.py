@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 MASK = "****"
@@ -19,6 +20,9 @@ _SHAPES = (
     (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"), MASK),
     (re.compile(r"(?i)([?&](?:api[-_]?key|key|token|secret|sig)=)[^&\s\"']+"), r"\1" + MASK),
 )
+
+# How the names of environment variables that hold a credential end.
+_CREDENTIAL_ENDINGS = ("_API_KEY", "_SECRET_KEY", "_SECRET", "_TOKEN", "_PASSWORD", "_MASTER_KEY")
 
 # Shorter values are words ("test", "none") and would mask ordinary text.
 _SHORTEST_KNOWN = 6
@@ -69,6 +73,31 @@ class Secret:
         raise TypeError("A Secret is never pickled or copied; read the credential again where it is needed.")
 
 
+class Unshown(Mapping[str, str]):
+    """A mapping that shows no value, in a repr or in a traceback with local variables: one of them is a credential."""
+
+    __slots__ = ("_get",)
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._get: Callable[[], Mapping[str, str]] = lambda: values
+
+    def __getitem__(self, name: str) -> str:
+        return self._get()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._get())
+
+    def __len__(self) -> int:
+        return len(self._get())
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} values not shown>"
+
+    def plain(self) -> Mapping[str, str]:
+        """Returns the values themselves, for what needs them."""
+        return self._get()
+
+
 def register_secret(value: str) -> None:
     """Remembers a credential for this process, so that `redact` masks it wherever it turns up."""
     if len(value) >= _SHORTEST_KNOWN:
@@ -76,14 +105,25 @@ def register_secret(value: str) -> None:
 
 
 def redact(text: str) -> str:
-    """Returns `text` with every registered credential and everything shaped like an API key masked.
+    """Returns `text` with every known credential and everything shaped like an API key masked.
+
+    Known are the credentials that were used in this process, and those that the environment holds by their names.
 
     Example:
         >>> redact("Incorrect API key provided: sk-abcdefgh12345.")
         'Incorrect API key provided: ****.'
     """
-    for value in sorted(_KNOWN, key=len, reverse=True):
+    for value in sorted(_KNOWN | _of_environment(), key=len, reverse=True):
         text = text.replace(value, MASK)
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
     return text
+
+
+def _of_environment() -> set[str]:
+    """Credentials of the environment that nobody has asked for yet: a service may echo one all the same."""
+    return {
+        value
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST_KNOWN and name.upper().endswith(_CREDENTIAL_ENDINGS)
+    }

@@ -7,12 +7,16 @@ patched nor blocked, connections outlive a call, and the same coroutine serves t
 from __future__ import annotations
 
 import asyncio
+import collections
 import concurrent.futures
 import contextlib
 import contextvars
 import os
+import queue
 import threading
-from collections.abc import Callable, Coroutine
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from toolkit.errors import UsageError
@@ -63,25 +67,122 @@ async def bridge(coroutine: Coroutine[Any, Any, T], *, on_tick: Callable[[], Non
     """
     if _is_own_loop():
         return await coroutine
-    work = _submit(coroutine)
-    finished = asyncio.Event()
     loop = asyncio.get_running_loop()
+    work = _submit(coroutine)
+    finished = loop.create_future()
+    mailbox = _mailbox_of(loop)
 
     def wake(_: object) -> None:
         # A closed loop means that nobody waits any more.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(finished.set)
+            mailbox.post(loop, _finish, finished)
 
     work.future.add_done_callback(wake)
+    tick = _Tick(loop, on_tick)
     try:
-        while not work.future.done():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(finished.wait(), TICK_S)
-            if on_tick is not None:
-                on_tick()
+        await finished
+        if on_tick is not None:
+            on_tick()
         return work.future.result()
     finally:
+        tick.stop()
         work.cancel()
+
+
+def _finish(finished: asyncio.Future[None]) -> None:
+    if not finished.done():
+        finished.set_result(None)
+
+
+class _Tick:
+    """Wakes a loop every 0.1 s until it is stopped."""
+
+    __slots__ = ("_handle", "_loop", "_on_tick")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_tick: Callable[[], None] | None) -> None:
+        self._loop = loop
+        self._on_tick = on_tick
+        self._handle = loop.call_later(TICK_S, self._wake)
+
+    def _wake(self) -> None:
+        self._handle = self._loop.call_later(TICK_S, self._wake)
+        if self._on_tick is not None:
+            self._on_tick()
+
+    def stop(self) -> None:
+        self._handle.cancel()
+
+
+def iterate(items: AsyncIterator[T]) -> Iterator[T]:
+    """Yields from an asynchronous iterator that runs on the background loop, to plain code.
+
+    One task reads it from first to last; leaving the loop early, or Ctrl-C, cancels that task.
+    """
+    arrived: queue.SimpleQueue[_Piece[T]] = queue.SimpleQueue()
+    work = _submit(_pump(items, arrived.put))
+    try:
+        while True:
+            try:
+                piece = arrived.get(timeout=TICK_S)
+            except queue.Empty:
+                continue
+            if piece.error is not None:
+                raise piece.error
+            if piece.is_end:
+                return
+            yield piece.item  # type: ignore[misc]  # neither end nor error, so it is an item
+    finally:
+        work.cancel()
+
+
+async def aiterate(items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """As `iterate`, for a caller with an event loop of its own."""
+    if _is_own_loop():
+        async for item in items:
+            yield item
+        return
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Queue[_Piece[T]] = asyncio.Queue()
+
+    def put(piece: _Piece[T]) -> None:
+        # A closed loop means that nobody reads any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(arrived.put_nowait, piece)
+
+    work = _submit(_pump(items, put))
+    try:
+        while True:
+            piece = await arrived.get()
+            if piece.error is not None:
+                raise piece.error
+            if piece.is_end:
+                return
+            yield piece.item  # type: ignore[misc]  # neither end nor error, so it is an item
+    finally:
+        work.cancel()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece(Generic[T]):
+    """What a pump hands over: an item, an error, or the end."""
+
+    item: T | None = None
+    error: BaseException | None = None
+    is_end: bool = False
+
+
+async def _pump(items: AsyncIterator[T], put: Callable[[_Piece[T]], None]) -> None:
+    try:
+        async for item in items:
+            put(_Piece(item=item))
+    except Exception as error:  # noqa: BLE001  handed to who reads
+        put(_Piece(error=error))
+    else:
+        put(_Piece(is_end=True))
+    finally:
+        closing = getattr(items, "aclose", None)
+        if closing is not None:
+            await closing()
 
 
 class _Work(Generic[T]):
@@ -116,12 +217,51 @@ class _Work(Generic[T]):
             self.future.set_result(task.result())
 
 
+class _Mailbox:
+    """Hands calls to a loop from other threads, in order, with one wake-up for all that wait: each costs a write."""
+
+    __slots__ = ("__weakref__", "_calls", "_is_woken")
+
+    def __init__(self) -> None:
+        self._calls: collections.deque[tuple[Callable[..., object], tuple[Any, ...]]] = collections.deque()
+        self._is_woken = False
+
+    def post(self, loop: asyncio.AbstractEventLoop, call: Callable[..., object], *args: Any) -> None:
+        """Has `loop` make a call soon.
+
+        Raises:
+            RuntimeError: If the loop is closed.
+        """
+        self._calls.append((call, args))
+        if not self._is_woken:
+            self._is_woken = True
+            loop.call_soon_threadsafe(self._empty)
+
+    def _empty(self) -> None:
+        # The mark first: a call that is posted meanwhile is met below, or wakes the loop again.
+        self._is_woken = False
+        while self._calls:
+            call, args = self._calls.popleft()
+            call(*args)
+
+
+_mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = weakref.WeakKeyDictionary()
+
+
+def _mailbox_of(loop: asyncio.AbstractEventLoop) -> _Mailbox:
+    mailbox = _mailboxes.get(loop)
+    if mailbox is None:
+        mailbox = _mailboxes[loop] = _Mailbox()
+    return mailbox
+
+
 class _Background:
     """The thread and its loop. A forked child starts its own: threads do not survive a fork."""
 
     def __init__(self) -> None:
         self.process_id = os.getpid()
         self.loop = asyncio.new_event_loop()
+        self.mailbox = _Mailbox()
         self.thread = threading.Thread(target=self._serve, name="toolkit-engine", daemon=True)
         self.thread.start()
 
@@ -153,8 +293,7 @@ def _submit(coroutine: Coroutine[Any, Any, T]) -> _Work[T]:
             "This call waits for the toolkit's own event loop and was made on that loop (for example inside an async "
             "scorer); use the `await` form there."
         )
-    loop = _engine().loop
-    work: _Work[T] = _Work(loop)
-    context = contextvars.copy_context()
-    loop.call_soon_threadsafe(work.start, coroutine, context)
+    engine = _engine()
+    work: _Work[T] = _Work(engine.loop)
+    engine.mailbox.post(engine.loop, work.start, coroutine, contextvars.copy_context())
     return work

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from toolkit._http import HttpClient
 from toolkit._records import Prompt, PromptInfo, Request, Response, Usage
-from toolkit.config import Settings
+from toolkit.config import ConfigFile, Settings
 from toolkit.engine import Engine
 from toolkit.errors import PromptNotFoundError, ProviderError
 from toolkit.prompts import PromptSource
@@ -156,6 +156,7 @@ def fake_engine(
     providers: Iterable[Provider] = (),
     sources: Iterable[PromptSource] = (),
     http: HttpClient | None = None,
+    config: ConfigFile | None = None,
 ) -> Engine:
     """Returns an engine with fakes beside the built-ins.
 
@@ -164,9 +165,12 @@ def fake_engine(
         providers: Found by their names.
         sources: Found by their names.
         http: Sends what the built-in adapters send; `None` = a client of its own.
+        config: A config.yaml that has been read.
     """
     by_name: Mapping[str, Provider] = {provider.name: provider for provider in providers}
-    return Engine(settings, http=http, providers=by_name, sources={source.name: source for source in sources})
+    return Engine(
+        settings, http=http, providers=by_name, sources={source.name: source for source in sources}, config=config
+    )
 
 
 def _words(request: Request) -> int:

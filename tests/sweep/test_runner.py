@@ -207,6 +207,17 @@ def test_scores_are_kept_with_the_run(make_engine):
     assert tk.runs(engine=engine) == [results.df["run_id"].iloc[0]]
 
 
+def test_prices_of_the_caller_s_own_give_the_cost(make_engine):
+    """With prices= the cost is tokens times price, and its source says so; without, an unknown price is unknown."""
+    provider = FakeProvider(["one two"])
+    prices = {"fake/x": {"input": 1.0, "output": 10.0}}
+    row = run(make_engine(provider), variables=WORDS[:1], prices=prices).df.iloc[0]
+    # 2 words in at 1 USD and 2 words out at 10 USD, each per million
+    assert row["cost_usd"] == pytest.approx((2 * 1.0 + 2 * 10.0) / 1_000_000)
+    assert row["cost_source"] == "prices="
+    assert run(make_engine(provider), variables=WORDS[1:2]).df["cost_usd"].isna().all()
+
+
 def test_a_rate_limit_is_waited_out(make_engine):
     """A 429 that asks for no wait is tried again, and the row counts both attempts."""
     provider = FakeProvider([RateLimitError("slow down", retry_after_s=0), "ok"])

@@ -26,6 +26,22 @@ def plain() -> tk.Results:
     return tk.sweep(prompt, "openai/gpt-4o-mini", "cases.jsonl", baseline="reply@1", concurrency=4, timeout_s=30)
 
 
+def managed() -> list[dict[str, object]]:
+    """A prompt got, compared, written back, labelled and listed."""
+    reply = tk.prompt("support-reply@production")
+    newer = reply.push(template="Be kind. {{question}}", labels=["staging"], commit_message="Kinder.")
+    changes: str = reply.diff(newer)
+    names: tuple[str, ...] = newer.variables
+    move = newer.label("production")
+    before: str | None = move.previous
+    move.rollback()
+    tk.refresh()
+    listed: pd.DataFrame = tk.prompts("reply", source="langfuse")
+    tk.sweep([reply, newer, "support-reply@2"], variables=listed, baseline=changes + str(before))
+    apart = tk.prompt(name="odd@name", source="folder", version=3)
+    return apart.render(dict.fromkeys(names, "b"), question="a")
+
+
 async def awaited() -> pd.DataFrame:
     """A sweep in asynchronous code."""
     results = await tk.asweep("reply", "openai/gpt-4o-mini", "cases.csv")

@@ -17,7 +17,7 @@ from toolkit.engine._clock import Clock
 from toolkit.engine._limits import Slots
 from toolkit.engine._retry import RetryPolicy, Tries, after_failure
 from toolkit.errors import ProviderError
-from toolkit.providers import Provider
+from toolkit.providers import LIST_PRICES, Prices, Provider
 
 DEFAULT_TIMEOUT_S = 120.0
 """Seconds for one attempt, from connecting to the last byte."""
@@ -50,6 +50,7 @@ class Caller:
     rng: Random
     policy: RetryPolicy
     timeout_s: float = DEFAULT_TIMEOUT_S
+    prices: Prices = LIST_PRICES
 
 
 async def call(request: Request, provider: Provider, *, trial_id: str, caller: Caller) -> Outcome:
@@ -66,38 +67,55 @@ async def call(request: Request, provider: Provider, *, trial_id: str, caller: C
     Raises:
         StoreError: If an attempt or the outcome cannot be recorded; nothing more is sent then.
     """
-    clock = caller.clock
-    outcome = Outcome(
-        trial_id=trial_id,
-        request_key=request.key,
-        status="failed",
-        model_sent=request.model,
-        started_at=clock.now(),
-        run_id=caller.run_id,
-    )
+    outcome, _ = await exchange(request, provider, trial_id=trial_id, caller=caller)
+    return outcome
+
+
+async def exchange(
+    request: Request, provider: Provider, *, trial_id: str, caller: Caller
+) -> tuple[Outcome, ProviderError | None]:
+    """As `call`, and returns beside the outcome the error that ended it, for callers that raise it."""
+    clock, ledger, run_id = caller.clock, caller.ledger, caller.run_id
+    key, started_at = request.key, clock.now()
+    attempts = possibly_billed = 0
+    queue_s = retry_s = 0.0
     tries = Tries()
     while True:
         place = caller.slots.place((provider.identity, request.model), at_most=provider.capabilities.max_concurrency)
-        async with place as queue_s:
-            attempt_id = await caller.ledger.begin_attempt(
-                run_id=caller.run_id, trial_id=trial_id, request_key=outcome.request_key, sent_at=clock.now()
+        async with place as waited_s:
+            attempt_id = await ledger.begin_attempt(
+                run_id=run_id, trial_id=trial_id, request_key=key, sent_at=clock.now()
             )
-            outcome = replace(outcome, attempts=outcome.attempts + 1, queue_s=outcome.queue_s + queue_s)
+            attempts, queue_s = attempts + 1, queue_s + waited_s
             result = await _attempt(request, provider, timeout_s=caller.timeout_s)
         if isinstance(result, Response):
-            outcome = _answered(outcome, result, provider)
             break
-        if result.possibly_billed:
-            outcome = replace(outcome, possibly_billed=outcome.possibly_billed + 1)
+        possibly_billed += result.possibly_billed
         wait_s, tries = after_failure(result, tries, policy=caller.policy, rng=caller.rng)
         if wait_s is None:
-            outcome = replace(outcome, failure=failure_of(result))
             break
-        await caller.ledger.fail_attempt(attempt_id, kind=result.kind, possibly_billed=result.possibly_billed)
+        await ledger.fail_attempt(attempt_id, kind=result.kind, possibly_billed=result.possibly_billed)
         await clock.sleep(wait_s)
-        outcome = replace(outcome, retry_s=outcome.retry_s + wait_s)
-    await caller.ledger.finish(outcome, run_id=caller.run_id, attempt_id=attempt_id)
-    return outcome
+        retry_s += wait_s
+    cost = caller.prices.cost(provider.name, request, result, at=started_at) if isinstance(result, Response) else None
+    outcome = Outcome(
+        trial_id=trial_id,
+        request_key=key,
+        status="ok" if isinstance(result, Response) else "failed",
+        response=result if isinstance(result, Response) else None,
+        failure=failure_of(result) if isinstance(result, ProviderError) else None,
+        attempts=attempts,
+        possibly_billed=possibly_billed,
+        queue_s=queue_s,
+        retry_s=retry_s,
+        cost_usd=cost[0] if cost is not None else None,
+        cost_source=cost[1] if cost is not None else None,
+        model_sent=request.model,
+        started_at=started_at,
+        run_id=run_id,
+    )
+    await ledger.finish(outcome, run_id=run_id, attempt_id=attempt_id)
+    return outcome, result if isinstance(result, ProviderError) else None
 
 
 async def _attempt(request: Request, provider: Provider, *, timeout_s: float) -> Response | ProviderError:
@@ -125,15 +143,12 @@ def _misbehaved(request: Request, provider: Provider, what: str, *, possibly_bil
     )
 
 
-def _answered(outcome: Outcome, response: Response, provider: Provider) -> Outcome:
-    known_cost = response.cost_usd is not None
-    return replace(
-        outcome,
-        status="ok",
-        response=response,
-        cost_usd=response.cost_usd,
-        cost_source=provider.name if known_cost else None,
-    )
+def answered(
+    outcome: Outcome, response: Response, request: Request, provider: Provider, *, prices: Prices = LIST_PRICES
+) -> Outcome:
+    """Returns the outcome with its answer, and with what the answer cost where that is known."""
+    cost_usd, cost_source = prices.cost(provider.name, request, response, at=outcome.started_at) or (None, None)
+    return replace(outcome, status="ok", response=response, cost_usd=cost_usd, cost_source=cost_source)
 
 
 def failure_of(error: ProviderError) -> Failure:

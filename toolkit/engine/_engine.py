@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from random import Random
 
 from toolkit._http import HttpClient
-from toolkit.config import Settings
-from toolkit.prompts import PromptSource, Sources
+from toolkit._records import Prompt
+from toolkit.config import ConfigFile, Settings, read_config
+from toolkit.engine._clock import Clock, SystemClock
+from toolkit.engine._entries import entry_access, entry_prompt_id, is_inline, source_of
+from toolkit.engine._limits import Slots
+from toolkit.prompts import PromptReference, PromptSource, Sources, inline_source
 from toolkit.providers import Provider, Providers
 from toolkit.store import FILE_NAME, RunStore
+
+# Single completions are limited by who calls them, not by us.
+_MANY = 1_000_000
 
 
 class Engine:
@@ -20,6 +30,7 @@ class Engine:
         http: Sends requests; `None` = a client of its own.
         sources: Prompt sources by name, beside those the settings name; they win over built-ins of the same name.
         providers: Providers by name, beside those that are installed; they win over built-ins of the same name.
+        config: A config.yaml that has been read; `None` = none.
     """
 
     def __init__(
@@ -29,10 +40,15 @@ class Engine:
         http: HttpClient | None = None,
         sources: Mapping[str, PromptSource] | None = None,
         providers: Mapping[str, Provider] | None = None,
+        config: ConfigFile | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings = _with_config(settings, config)
+        self.config = config
+        self.clock: Clock = SystemClock()
+        self.rng = Random()  # noqa: S311  draws and jitter, not secrets
+        self.slots = Slots(_MANY, clock=self.clock)
         self.http = http or HttpClient()
-        self.sources = Sources(settings, self.http, extra=sources or {})
+        self.sources = Sources(self.settings, self.http, extra={**_inline(config), **(sources or {})})
         self.providers = Providers(self.http, extra=providers or {})
         self._store: RunStore | None = None
         self._lock = threading.Lock()
@@ -49,6 +65,27 @@ class Engine:
                 self._store = RunStore(self.settings.home / FILE_NAME)
             return self._store
 
+    async def resolve(self, reference: str | Prompt | PromptReference) -> list[Prompt]:
+        """Returns the prompts that a reference names, pinned; a name under `prompts:` in config.yaml goes first.
+
+        Raises:
+            PromptError, UsageError: As `Sources.resolve` does.
+        """
+        if isinstance(reference, str) and self.config is not None:
+            name, _, selector = reference.partition("@")
+            entry = self.config.prompts.get(name)
+            if entry is not None:
+                version, label = (selector, None) if selector.isdigit() else (None, selector or None)
+                prompt = await self.sources.fetch(
+                    source_of(entry),
+                    entry_prompt_id(entry),
+                    version=version if selector else entry.version,
+                    label=label if selector else entry.label,
+                    access=entry_access(entry),
+                )
+                return [prompt]
+        return await self.sources.resolve(reference)
+
     async def aclose(self) -> None:
         """Commits what waits, and closes connections, models and files."""
         await self.sources.aclose()
@@ -60,26 +97,63 @@ class Engine:
                 self._store = None
 
 
+def _inline(config: ConfigFile | None) -> dict[str, PromptSource]:
+    if config is None or not any(is_inline(entry) for entry in config.prompts.values()):
+        return {}
+    return {"config": inline_source(config.prompts)}
+
+
+def _with_config(settings: Settings, config: ConfigFile | None) -> Settings:
+    """What config.yaml says of prompts goes before the environment."""
+    if config is None:
+        return settings
+    folder = Path(config.prompt_directory) if config.prompt_directory is not None else settings.prompts_folder
+    return replace(settings, prompts_folder=folder, prompt_source=config.prompt_source or settings.prompt_source)
+
+
 _default_lock = threading.Lock()
 _default: Engine | None = None
+_is_pinned = False
 
 
 def default_engine() -> Engine:
-    """Returns the engine of the environment's settings; a changed environment gives a new one.
+    """Returns the engine that `configure` made, else that of the environment; a changed environment gives a new one.
 
     Raises:
         ConfigError: If the environment's settings are wrong.
     """
     global _default
-    settings = Settings.from_environment()
     with _default_lock:
-        if _default is None or _default.settings != settings:
+        if _default is not None and _is_pinned:
+            return _default
+        settings = Settings.from_environment()
+        if _default is None or (_default.settings is not settings and _default.settings != settings):
             _default = Engine(settings)
         return _default
 
 
 def set_default_engine(engine: Engine | None) -> None:
-    """Makes `engine` the one that calls without an engine use, as long as the environment stays; `None` = afresh."""
-    global _default
+    """Makes `engine` the one that calls without an engine use; `None` = the environment's again."""
+    global _default, _is_pinned
     with _default_lock:
-        _default = engine
+        _default, _is_pinned = engine, engine is not None
+
+
+def configure(config: str | Path | None = None) -> Engine:
+    """Makes a config.yaml the configuration of every call that names no other, and returns its engine.
+
+    Args:
+        config: The file: LiteLLM's `model_list`, `prompts` and settings; `None` = the environment alone, as at first.
+
+    Raises:
+        ConfigError: If the file cannot be read or says something impossible; names the file and the key.
+
+    Example:
+        >>> configure("config.yaml")    # doctest: +SKIP
+    """
+    if config is None:
+        set_default_engine(None)
+        return default_engine()
+    engine = Engine(Settings.from_environment(), config=read_config(config))
+    set_default_engine(engine)
+    return engine

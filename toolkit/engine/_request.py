@@ -5,34 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from toolkit._records import FrozenDict, Prompt, Request
+from toolkit._records import CHAT_PARAMS, EMPTY, FrozenDict, Prompt, Request
 from toolkit.prompts import render
-
-CHAT_PARAMS = frozenset(
-    {
-        "temperature",
-        "max_tokens",
-        "max_completion_tokens",
-        "top_p",
-        "n",
-        "stop",
-        "presence_penalty",
-        "frequency_penalty",
-        "tools",
-        "tool_choice",
-        "response_format",
-        "seed",
-        "logit_bias",
-        "user",
-        "stream",
-        "stream_options",
-        "parallel_tool_calls",
-        "logprobs",
-        "top_logprobs",
-        "reasoning_effort",
-    }
-)
-"""The only parameters taken from a prompt's config; everything else there is metadata and never sent."""
 
 
 def config_model(prompt: Prompt) -> str | None:
@@ -41,8 +15,8 @@ def config_model(prompt: Prompt) -> str | None:
     return model if isinstance(model, str) and model else None
 
 
-def effective_params(prompt: Prompt, asked: Mapping[str, Any]) -> FrozenDict:
-    """Returns the parameters to send: the caller's over the prompt's. An asked value of `None` takes one away.
+def effective_params(prompt: Prompt, asked: Mapping[str, Any], defaults: Mapping[str, Any] = EMPTY) -> FrozenDict:
+    """Returns the parameters to send: the caller's over the prompt's over config.yaml's; asked `None` takes one away.
 
     Example:
         >>> prompt = Prompt(prompt_id="p", version="1", kind="text", template="", source="folder",
@@ -51,7 +25,7 @@ def effective_params(prompt: Prompt, asked: Mapping[str, Any]) -> FrozenDict:
         {'temperature': 0}
     """
     own = {name: value for name, value in prompt.config.items() if name in CHAT_PARAMS}
-    merged = {name: value for name, value in (own | dict(asked)).items() if value is not None}
+    merged = {name: value for name, value in (dict(defaults) | own | dict(asked)).items() if value is not None}
     return FrozenDict(dict(sorted(merged.items())))
 
 

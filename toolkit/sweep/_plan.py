@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,38 @@ from typing import Any
 
 from toolkit._canonical import canonical_json, content_hash
 from toolkit._records import Arm, Case, FrozenDict, Prompt, Trial
-from toolkit.engine import Engine, build_request, config_model, effective_params
+from toolkit.engine import (
+    Engine,
+    Route,
+    build_request,
+    config_model,
+    effective_params,
+    find_route,
+    targets,
+)
 from toolkit.errors import MissingVariablesError, PromptError, UnusedVariableWarning, UsageError
 from toolkit.prompts import placeholders
 from toolkit.sweep._cases import read_cases, rows_in_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Who may answer for an arm: one, or the weighted deployments of one name in config.yaml."""
+
+    weights: tuple[float, ...]
+    ways: tuple[Route, ...]
+
+    def of(self, case: int, repeat: int) -> Route:
+        """Returns who answers a trial: drawn by weight, and the same on any day."""
+        if len(self.ways) == 1:
+            return self.ways[0]
+        digest = hashlib.sha256(f"{case}/{repeat}".encode()).digest()
+        mark = int.from_bytes(digest[:8], "big") / 2**64 * sum(self.weights)
+        for weight, way in zip(self.weights, self.ways, strict=True):
+            mark -= weight
+            if mark < 0:
+                return way
+        return self.ways[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +62,14 @@ class Plan:
     """Every trial in the order of sending."""
     stored: int
     """Trials that have an answer in the run store already; they are not sent again."""
+    routes: tuple[Routes, ...]
+    """Who may answer for each arm."""
     notes: tuple[str, ...] = ()
     """What a careful reader would want to know: unused variables, duplicate rows."""
+
+    def route(self, trial: Trial) -> Route:
+        """Returns who answers a trial."""
+        return self.routes[trial.arm.index].of(trial.case.index, trial.repeat)
 
     @property
     def trials(self) -> int:
@@ -88,8 +123,8 @@ async def make_plan(engine: Engine, grid: Grid) -> Plan:
     _check_shape(params, grid.repeats)
     cases = read_cases(grid.variables, expected=grid.expected)
     duplicate_notes = _check_duplicates(cases)
-    pinned = [prompt for reference in prompts for prompt in await engine.sources.resolve(reference)]
-    arms = _make_arms(engine, pinned, models, params)
+    pinned = [prompt for reference in prompts for prompt in await engine.resolve(reference)]
+    arms, routes = _make_arms(engine, pinned, models, params)
     if not grid.allow_identical_arms:
         _refuse_identical(arms)
     baseline = find_baseline(arms, grid.baseline)
@@ -97,7 +132,7 @@ async def make_plan(engine: Engine, grid: Grid) -> Plan:
     unused_notes = _unused(arms, cases)
     for note in unused_notes:
         warnings.warn(note, UnusedVariableWarning, stacklevel=2)
-    trials = tuple(_make_trials(arms, cases, grid.repeats))
+    trials = tuple(_make_trials(arms, routes, cases, grid.repeats))
     return Plan(
         run_id=_run_id(trials, baseline),
         arms=arms,
@@ -105,6 +140,7 @@ async def make_plan(engine: Engine, grid: Grid) -> Plan:
         repeats=grid.repeats,
         baseline=baseline,
         grid=trials,
+        routes=routes,
         stored=len(engine.store.answered({trial.trial_id for trial in trials})),
         notes=(*unused_notes, *duplicate_notes),
     )
@@ -132,8 +168,9 @@ def _check_shape(params: list[Any], repeats: int) -> None:
 
 def _make_arms(
     engine: Engine, prompts: Sequence[Prompt], models: list[Any] | None, params: list[Mapping[str, Any]]
-) -> tuple[Arm, ...]:
+) -> tuple[tuple[Arm, ...], tuple[Routes, ...]]:
     arms: list[Arm] = []
+    routes: list[Routes] = []
     for prompt in prompts:
         for model in models if models is not None else [config_model(prompt)]:
             if model is None:
@@ -141,23 +178,35 @@ def _make_arms(
                     f"The prompt {prompt.reference!r} names no model in its config and `models` is not given; "
                     "give `models=[...]`, such as 'openai/gpt-4o-mini'."
                 )
-            if not isinstance(model, str):
-                raise UsageError(f"A model is text such as 'openai/gpt-4o-mini'; got {model!r}.")
-            provider, model_sent = engine.providers.find(model)
-            provider.check(model_sent)
-            arms += [
-                Arm(
-                    index=len(arms) + offset,
-                    prompt=prompt,
-                    model=model,
-                    model_source="prompt" if models is None else "caller",
-                    provider=provider.identity,
-                    model_sent=model_sent,
-                    params=_checked_params(effective_params(prompt, asked)),
+            found = _find_routes(engine, model)
+            way = found.ways[0]
+            for asked in params:
+                arms.append(
+                    Arm(
+                        index=len(arms),
+                        prompt=prompt,
+                        model=model,
+                        model_source="alias" if way.is_alias else "prompt" if models is None else "caller",
+                        provider=way.provider.identity,
+                        model_sent=way.model,
+                        params=_checked_params(effective_params(prompt, asked, way.params)),
+                    )
                 )
-                for offset, asked in enumerate(params)
-            ]
-    return tuple(arms)
+                routes.append(found)
+    return tuple(arms), tuple(routes)
+
+
+def _find_routes(engine: Engine, model: Any) -> Routes:
+    if not isinstance(model, str):
+        raise UsageError(f"A model is text such as 'openai/gpt-4o-mini'; got {model!r}.")
+    led = targets(model, engine.config)
+    ways = tuple(find_route(target, engine.providers) for _, target in led)
+    if any(way.params != ways[0].params for way in ways):
+        raise UsageError(
+            f"The deployments of {model!r} in config.yaml differ in their params, and an arm has one set of them; "
+            "give the deployments names of their own."
+        )
+    return Routes(weights=tuple(weight for weight, _ in led), ways=ways)
 
 
 def _checked_params(params: FrozenDict) -> FrozenDict:
@@ -196,7 +245,7 @@ def _check_variables(arms: Sequence[Arm], cases: Sequence[Case]) -> None:
     missing_names: set[str] = set()
     for prompt in {arm.prompt.reference: arm.prompt for arm in arms}.values():
         # A Jinja template may do without a name that it mentions; rendering it for each row, below, is what tells.
-        for name in placeholders(prompt) if prompt.template_format == "mustache" else ():
+        for name in placeholders(prompt) if prompt.template_format != "jinja2" else ():
             rows = [case.index for case in cases if name not in case.variables]
             if rows:
                 where = "every row" if len(rows) == len(cases) else rows_in_words(rows)
@@ -240,18 +289,21 @@ def _check_duplicates(cases: Sequence[Case]) -> tuple[str, ...]:
     return (f"{rows_in_words(copies)} repeat earlier rows: sent once, shown in each. For more samples use `repeats`.",)
 
 
-def _make_trials(arms: Sequence[Arm], cases: Sequence[Case], repeats: int) -> Iterable[Trial]:
+def _make_trials(arms: Sequence[Arm], routes: Sequence[Routes], cases: Sequence[Case], repeats: int) -> Iterable[Trial]:
     """Yields the trials, arms innermost, so that the time of day favours no arm."""
     for repeat in range(repeats):
         for case in cases:
-            for arm in arms:
-                yield Trial(trial_id=_trial_id(arm, case, repeat), arm=arm, case=case, repeat=repeat)
+            for arm, ways in zip(arms, routes, strict=True):
+                trial_id = _trial_id(arm, ways.of(case.index, repeat), case, repeat)
+                yield Trial(trial_id=trial_id, arm=arm, case=case, repeat=repeat)
 
 
-def _trial_id(arm: Arm, case: Case, repeat: int) -> str:
+def _trial_id(arm: Arm, way: Route, case: Case, repeat: int) -> str:
     prompt = arm.prompt
     try:
-        request = build_request(prompt, case.variables, provider=arm.provider, model=arm.model_sent, params=arm.params)
+        request = build_request(
+            prompt, case.variables, provider=way.provider.identity, model=way.model, params=arm.params
+        )
     except PromptError as error:
         error.args = (f"Row {case.index}: {error}",)
         raise

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from toolkit._records import Failure, Outcome, Request, Trial
 from toolkit.engine import (
     DEFAULT_CONCURRENCY,
+    DEFAULT_TIMEOUT_S,
     Caller,
     Clock,
     Engine,
     RetryPolicy,
+    Route,
     Slots,
     SystemClock,
     build_request,
@@ -21,7 +23,7 @@ from toolkit.engine import (
     failure_of,
 )
 from toolkit.errors import ProviderError, ToolkitError, UsageError
-from toolkit.providers import Provider
+from toolkit.providers import LIST_PRICES, Prices
 from toolkit.sweep._events import Listener, ModelSuspended, Preparing, SweepEnded, SweepStarted, TrialFinished
 from toolkit.sweep._plan import Plan
 
@@ -33,19 +35,26 @@ _FATAL_KINDS = frozenset({"auth", "quota", "not_found"})
 class _Group:
     """The pending trials of one model at one provider."""
 
-    provider: Provider
-    model: str
+    route: Route
     asked_as: str
     trials: list[Trial] = field(default_factory=list)
     suspended: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How a plan is run; the arguments are described at `sweep`, unchecked here."""
+
+    concurrency: int | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    prices: Mapping[str, Mapping[str, float]] | None = None
+
+
 async def run_plan(
     plan: Plan,
     engine: Engine,
+    limits: Limits,
     *,
-    concurrency: int | None,
-    timeout_s: float,
     listener: Listener,
     clock: Clock | None = None,
     rng: Random | None = None,
@@ -58,18 +67,19 @@ async def run_plan(
     Args:
         plan: What to run.
         engine: Sources, providers and the run store.
-        concurrency: Most calls in flight in all; `None` = 8.
-        timeout_s: Seconds for one attempt.
+        limits: Concurrency, time and prices.
         listener: Hears what happens.
         clock: Measures and waits; `None` = the machine's.
         rng: Jitter of the backoff; `None` = seeded by the system.
         policy: Patience of the retries; `None` = the default.
 
     Raises:
-        UsageError: If `concurrency` or `timeout_s` is not positive.
+        UsageError: If a limit is not positive or a price is no price.
         StoreError: If something cannot be recorded; nothing more is sent then.
     """
-    _check_limits(concurrency, timeout_s)
+    concurrency = limits.concurrency
+    _check_limits(concurrency, limits.timeout_s)
+    prices = LIST_PRICES if limits.prices is None else Prices(limits.prices)
     clock = clock or SystemClock()
     await engine.store.save_run(
         run_id=plan.run_id, created_at=clock.now(), arms=plan.arms, trials=plan.grid, baseline=plan.baseline
@@ -84,11 +94,12 @@ async def run_plan(
         clock=clock,
         rng=rng or Random(),  # noqa: S311  jitter, not a secret
         policy=policy or RetryPolicy(),
-        timeout_s=timeout_s,
+        timeout_s=limits.timeout_s,
+        prices=prices,
     )
     try:
         async with asyncio.TaskGroup() as tasks:
-            for group in _groups(pending, engine):
+            for group in _groups(pending, plan):
                 tasks.create_task(_run_group(group, caller, concurrency or DEFAULT_CONCURRENCY, listener))
     except* ToolkitError as errors:
         # One cause is enough to act on; a store that fails does so for every worker at once.
@@ -124,13 +135,13 @@ def _pending(plan: Plan, engine: Engine) -> list[Trial]:
     return pending
 
 
-def _groups(pending: Sequence[Trial], engine: Engine) -> list[_Group]:
+def _groups(pending: Sequence[Trial], plan: Plan) -> list[_Group]:
     groups: dict[tuple[str, str], _Group] = {}
     for trial in pending:
-        key = (trial.arm.provider, trial.arm.model_sent)
+        route = plan.route(trial)
+        key = (route.provider.identity, route.model)
         if key not in groups:
-            provider, model = engine.providers.find(trial.arm.model)
-            groups[key] = _Group(provider=provider, model=model, asked_as=trial.arm.model)
+            groups[key] = _Group(route=route, asked_as=trial.arm.model)
         groups[key].trials.append(trial)
     return list(groups.values())
 
@@ -138,13 +149,13 @@ def _groups(pending: Sequence[Trial], engine: Engine) -> list[_Group]:
 async def _run_group(group: _Group, caller: Caller, concurrency: int, listener: Listener) -> None:
     listener(Preparing(model=group.asked_as))
     try:
-        await group.provider.prepare(group.model)
+        await group.route.provider.prepare(group.route.model)
     except ProviderError as error:
         # Not made ready means that nothing was sent: each of its trials says why.
         group.suspended = failure_of(error)
         listener(ModelSuspended(model=group.asked_as, reason=str(error)))
-    at_most = group.provider.capabilities.max_concurrency
-    workers = min(concurrency, at_most or concurrency, len(group.trials))
+    caps = (group.route.provider.capabilities.max_concurrency, group.route.max_parallel_requests)
+    workers = min(concurrency, len(group.trials), *(cap for cap in caps if cap))
     queue = iter(group.trials)
     async with asyncio.TaskGroup() as tasks:
         for _ in range(workers):
@@ -155,10 +166,12 @@ async def _work(queue: Iterator[Trial], group: _Group, caller: Caller, listener:
     # The iterator is shared by the group's workers; they run on one loop, so `next` is never entered twice.
     for trial in queue:
         if group.suspended is not None:
-            outcome = _not_sent(trial, group.suspended, caller.run_id)
+            outcome = _not_sent(trial, group, group.suspended, caller.run_id)
             await caller.ledger.finish(outcome, run_id=caller.run_id, attempt_id=None)
         else:
-            outcome = await call(_request(trial), group.provider, trial_id=trial.trial_id, caller=caller)
+            outcome = await call(
+                _request(trial, group.route), group.route.provider, trial_id=trial.trial_id, caller=caller
+            )
             failure = outcome.failure
             if failure is not None and failure.kind in _FATAL_KINDS and group.suspended is None:
                 group.suspended = failure
@@ -167,20 +180,20 @@ async def _work(queue: Iterator[Trial], group: _Group, caller: Caller, listener:
         listener(TrialFinished(outcome=outcome))
 
 
-def _request(trial: Trial) -> Request:
+def _request(trial: Trial, route: Route) -> Request:
     arm = trial.arm
     return build_request(
-        arm.prompt, trial.case.variables, provider=arm.provider, model=arm.model_sent, params=arm.params
+        arm.prompt, trial.case.variables, provider=route.provider.identity, model=route.model, params=arm.params
     )
 
 
-def _not_sent(trial: Trial, reason: Failure, run_id: str) -> Outcome:
+def _not_sent(trial: Trial, group: _Group, reason: Failure, run_id: str) -> Outcome:
     """The row of a trial whose model was suspended before its turn: nothing was sent, and it says why."""
     return Outcome(
         trial_id=trial.trial_id,
-        request_key=_request(trial).key,
+        request_key=_request(trial, group.route).key,
         status="skipped",
         failure=replace(reason, message=f"Not sent: {reason.message}", possibly_billed=False, partial=None),
-        model_sent=trial.arm.model_sent,
+        model_sent=group.route.model,
         run_id=run_id,
     )

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toolkit import _sync
-from toolkit._records import Prompt
 from toolkit.engine import DEFAULT_TIMEOUT_S, Engine, default_engine
+from toolkit.prompts import AnyPrompt
 from toolkit.results import Results
 from toolkit.sweep._cases import Variables
 from toolkit.sweep._plan import Grid, Plan, make_plan
 from toolkit.sweep._progress import Painter, ProgressChoice, Tally, painter_for
-from toolkit.sweep._runner import run_plan
+from toolkit.sweep._runner import Limits, run_plan
 
 _STOPPED = "stopped; what has finished is kept, the same call goes on from there"
 
 
 def plan(
-    prompts: str | Prompt | Sequence[str | Prompt],
+    prompts: AnyPrompt | Sequence[AnyPrompt],
     models: str | Sequence[str] | None = None,
     variables: Variables = None,
     *,
@@ -53,7 +53,7 @@ def plan(
 
 
 def sweep(
-    prompts: str | Prompt | Sequence[str | Prompt],
+    prompts: AnyPrompt | Sequence[AnyPrompt],
     models: str | Sequence[str] | None = None,
     variables: Variables = None,
     *,
@@ -64,6 +64,7 @@ def sweep(
     concurrency: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow_identical_arms: bool = False,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
     progress: ProgressChoice = "auto",
     engine: Engine | None = None,
 ) -> Results:
@@ -74,7 +75,8 @@ def sweep(
     Interrupting keeps what has finished; the same call goes on from there.
 
     Args:
-        prompts: References `[source:]name[@version|@label|@*|@3..7]`, or prompts; labels are pinned to versions here.
+        prompts: References `[source:]name[@version|@label|@*|@3..7]`, or prompts as `prompt()` gives them; labels are
+            pinned to versions here.
         models: `provider/name`, such as `openai/gpt-4o-mini`; `None` = each prompt's own.
         variables: One case a row: DataFrame, list of dicts, dict of lists, or a path to CSV, JSON, JSON Lines or
             Parquet; `None` = one case without variables.
@@ -86,6 +88,8 @@ def sweep(
         concurrency: Most calls in flight; `None` = 8.
         timeout_s: Seconds for one attempt, from connecting to the last byte.
         allow_identical_arms: Sends arms that would send identical requests, to measure the noise between them.
+        prices: USD per million tokens by model, such as `{"acme/m": {"input": 1.0, "output": 2.0}}`; they go before the
+            dated table that the package brings. `None` = that table alone.
         progress: `auto` = a line in a notebook, a bar in a terminal, nothing elsewhere; `off` = nothing.
         engine: A configuration of its own; `None` = the environment's.
 
@@ -109,7 +113,8 @@ def sweep(
         expected=expected,
         allow_identical_arms=allow_identical_arms,
     )
-    run = _Run(engine or default_engine(), grid, concurrency=concurrency, timeout_s=timeout_s, progress=progress)
+    limits = Limits(concurrency=concurrency, timeout_s=timeout_s, prices=prices)
+    run = _Run(engine or default_engine(), grid, limits, progress)
     try:
         _sync.run(run.work(), on_tick=run.paint)
     except KeyboardInterrupt:
@@ -121,7 +126,7 @@ def sweep(
 
 
 async def asweep(
-    prompts: str | Prompt | Sequence[str | Prompt],
+    prompts: AnyPrompt | Sequence[AnyPrompt],
     models: str | Sequence[str] | None = None,
     variables: Variables = None,
     *,
@@ -132,6 +137,7 @@ async def asweep(
     concurrency: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow_identical_arms: bool = False,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
     progress: ProgressChoice = "auto",
     engine: Engine | None = None,
 ) -> Results:
@@ -146,7 +152,8 @@ async def asweep(
         expected=expected,
         allow_identical_arms=allow_identical_arms,
     )
-    run = _Run(engine or default_engine(), grid, concurrency=concurrency, timeout_s=timeout_s, progress=progress)
+    limits = Limits(concurrency=concurrency, timeout_s=timeout_s, prices=prices)
+    run = _Run(engine or default_engine(), grid, limits, progress)
     try:
         await _sync.bridge(run.work(), on_tick=run.paint)
     except asyncio.CancelledError:
@@ -178,26 +185,17 @@ def runs(*, engine: Engine | None = None) -> list[str]:
 class _Run:
     """One execution of a grid, with its progress line."""
 
-    def __init__(
-        self, engine: Engine, grid: Grid, *, concurrency: int | None, timeout_s: float, progress: ProgressChoice
-    ) -> None:
+    def __init__(self, engine: Engine, grid: Grid, limits: Limits, progress: ProgressChoice) -> None:
         self._engine = engine
         self._grid = grid
-        self._concurrency = concurrency
-        self._timeout_s = timeout_s
+        self._limits = limits
         self._painter: Painter = painter_for(progress)
         self._sent = 0
         self.tally = Tally()
 
     async def work(self) -> None:
         made = await make_plan(self._engine, self._grid)
-        self._sent = await run_plan(
-            made,
-            self._engine,
-            concurrency=self._concurrency,
-            timeout_s=self._timeout_s,
-            listener=self.tally.hear,
-        )
+        self._sent = await run_plan(made, self._engine, self._limits, listener=self.tally.hear)
 
     def paint(self) -> None:
         """Paints once something is planned; before that there is nothing to count."""
