@@ -29,6 +29,9 @@ format: $(VENV)/.dev-installed
 
 bench: $(VENV)/.dev-installed
 	$(BIN)/python benchmarks/import_cost.py
+	$(BIN)/python benchmarks/http_client.py
+	$(BIN)/python benchmarks/completion_cpu.py
+	$(BIN)/python benchmarks/proxy_cpu.py
 
 # Runs every notebook on the embedded model and keeps the outputs, as they are committed.
 notebooks: $(VENV)/.dev-installed

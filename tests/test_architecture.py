@@ -21,6 +21,7 @@ FLOORS = {
     "_records": 1,
     "_plugins": 1,
     "_optional": 1,
+    "_wire_log": 1,
     "_http_text": 1,
     "config": 2,
     "_http": 2,
@@ -46,6 +47,7 @@ GROUND_IMPORTS = {("_sync", "errors")}
 # Each third-party package is named in one part only.
 HOMES = {
     "httpx": {"_http"},
+    "certifi": {"_http"},
     "yaml": {"config", "prompts"},
     "pandas": {"results"},
     "pyarrow": {"results"},
@@ -55,6 +57,9 @@ HOMES = {
     "IPython": {"sweep", "widgets"},
     "jinja2": {"prompts"},
     "langfuse": {"prompts"},
+    "litellm": {"providers"},
+    "uvicorn": {"proxy"},
+    "httptools": {"_http", "proxy"},
     "xllamacpp": {"providers"},
 }
 

@@ -206,21 +206,6 @@ def test_text_follows_the_charset(server: ServerProcess, content_type: str, cont
     assert post(server.url).text() == text
 
 
-def test_connection_is_used_again(server: ServerProcess) -> None:
-    """Two requests, one after the other, share one connection."""
-    opened = []
-
-    async def twice() -> None:
-        client = HttpClient()
-        for _ in range(2):
-            await client.request("POST", server.url, timeout_s=5, json_body={})
-        opened.append(len(client._client._transport._pool.connections))  # type: ignore[attr-defined]
-        await client.aclose()
-
-    _sync.run(twice())
-    assert opened == [1]
-
-
 def test_environment_proxy_is_not_for_loopback(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy of the environment is left out for a server on this machine."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")

@@ -66,7 +66,8 @@ PROGRAM = textwrap.dedent(
     print(results, results.df.to_dict(), results.audit(), results._repr_html_(), results.failures, flush=True)
     for name in ("r.csv", "r.jsonl", "r.md", "r.parquet"):
         results.export(name)
-    print(repr(engine), vars(engine), repr(engine.config), engine.settings, vars(engine.providers), vars(engine.sources))
+    print(repr(engine), vars(engine), repr(engine.config), engine.settings)
+    print(vars(engine.providers), vars(engine.sources))
     print("FAILED", failed)
     """
 )

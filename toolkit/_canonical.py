@@ -6,6 +6,9 @@ import hashlib
 import json
 from typing import Any
 
+# Made once: `json.dumps` makes a new one for every call with options.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
 
 def canonical_json(value: Any) -> str:
     r"""Returns the one JSON text that stands for `value`: keys sorted, no spaces, ASCII, integral floats as integers.
@@ -24,7 +27,7 @@ def canonical_json(value: Any) -> str:
         >>> canonical_json({"b": 1.0, "a": [True, None]})
         '{"a":[true,null],"b":1}'
     """
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(_plain(value))
 
 
 def content_hash(tag: str, value: Any) -> str:
@@ -41,7 +44,7 @@ def content_hash(tag: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str | bool | int):
+    if type(value) is str or value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else value

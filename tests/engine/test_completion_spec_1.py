@@ -10,6 +10,7 @@ import pytest
 
 import toolkit as tk
 from tests.builders import make_prompt
+from tests.servers._process import serving
 from toolkit import _sync
 from toolkit._records import FrozenDict
 from toolkit.config import Settings, parse_config
@@ -367,6 +368,20 @@ def test_streaming_gives_chunks_to_plain_code_and_to_async_code(world):
         return [chunk.choices[0].delta.get("content") async for chunk in stream]
 
     assert asyncio.run(collect()) == ["from", "openai", None]
+
+
+def test_anthropic_s_stream_reads_like_openai_s(monkeypatch, tmp_path):
+    """Text and tool calls of a service with another wire format arrive as OpenAI's deltas, each once."""
+    with serving("tests.servers.fake_anthropic") as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+        engine = fake_engine(Settings(home=tmp_path))
+        chunks = list(tk.completion("claude-x", MESSAGES, stream=True, max_tokens=50, engine=engine))
+        whole = tk.completion("claude-x", MESSAGES, max_tokens=50, engine=engine)
+        _sync.run(engine.aclose())
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
+    assert chunks[-1].choices[0].finish_reason == whole.choices[0].finish_reason == "stop"
 
 
 def test_a_stream_that_fails_before_its_first_chunk_falls_back(tmp_path):

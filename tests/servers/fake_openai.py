@@ -11,7 +11,7 @@ An answer is `<8 hex digits> <last user message>`; the digits depend on `--seed`
   of the truth), `hang_s` (stays open and silent after the body).
 
 `GET /_requests` lists what came in: path, headers, body, digest of the body, seconds on the monotonic clock.
-`GET /_counts` gives requests by digest; `GET /_stats` the total and the most that were in flight at once.
+`GET /_counts` gives requests by digest; `GET /_stats` the total, the most that were in flight at once, and those now.
 """
 
 from __future__ import annotations
@@ -82,7 +82,11 @@ class Fake:
         return {
             "/_requests": self.received,
             "/_counts": dict(digests),
-            "/_stats": {"total": len(self.received), "most_in_flight": self.most_in_flight},
+            "/_stats": {
+                "total": len(self.received),
+                "most_in_flight": self.most_in_flight,
+                "in_flight": self.in_flight,
+            },
             "/v1/models": {"object": "list", "data": [{"id": name, "object": "model"} for name in MODELS]},
         }.get(path)
 

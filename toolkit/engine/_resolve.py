@@ -12,7 +12,7 @@ from toolkit.config import Dialect, PromptEntry
 from toolkit.engine._entries import access_of, entry_access, entry_prompt_id, source_of
 from toolkit.engine._reply import Sent
 from toolkit.engine._request import config_model
-from toolkit.engine._route import Route, Target, find_route, first_set, follow
+from toolkit.engine._route import PROMPT_MANAGERS, Route, Target, find_route, first_set, follow
 from toolkit.errors import MissingVariableWarning, UsageError
 from toolkit.prompts import SourceAccess, placeholders, render
 from toolkit.providers import Access
@@ -219,8 +219,18 @@ def _choose_model(
     own = config_model(prompt) if prompt is not None and not ignored else None
     if own is None:
         return target, "alias" if target.is_alias else "caller"
-    entered = [deployment.model_name for deployment in target.deployments]
-    return follow(own, engine.config, draw=draw, entered=entered), "prompt"
+    return follow(own, engine.config, draw=draw, entered=_led_to_prompt(call.model, target)), "prompt"
+
+
+def _led_to_prompt(model: str, target: Target) -> list[str]:
+    """The groups that led to the prompt; those behind it are for models, and the prompt may name one of them."""
+    names: list[str] = []
+    if target.deployments and target.deployments[0].model_name == model:
+        for deployment in target.deployments:
+            names.append(deployment.model_name)
+            if deployment.model.partition("/")[0] in PROMPT_MANAGERS:
+                return names
+    return []
 
 
 def _way(

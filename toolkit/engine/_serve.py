@@ -15,6 +15,7 @@ from toolkit.engine._reply import chunk_body, usage_body
 from toolkit.engine._resolve import CompletionCall, Prepared, Way, prepare
 from toolkit.engine._retry import RetryPolicy, Tries, after_failure
 from toolkit.errors import InvalidResponseError, ProviderError, UsageError
+from toolkit.providers import Chunk
 
 if TYPE_CHECKING:
     from toolkit.engine._engine import Engine
@@ -194,7 +195,7 @@ class _Streaming:
         request, provider = self._way.sent.request, self._way.route.provider
         shaper = _ChunkShaper(self._way)
         async for piece in provider.stream(request, timeout_s=self._caller.timeout_s):
-            for chunk in shaper.shape(piece.text, piece.raw):
+            for chunk in shaper.shape(piece):
                 self.has_begun = True
                 yield chunk
             if piece.response is not None:
@@ -226,8 +227,10 @@ class _ChunkShaper:
         self._created = int(time.time())
         self._has_finished = False
         self._is_first = True
+        self._has_calls = False
 
-    def shape(self, text: str, raw: FrozenDict) -> list[Mapping[str, Any]]:
+    def shape(self, piece: Chunk) -> list[Mapping[str, Any]]:
+        raw = piece.raw
         choices = raw.get("choices")
         if isinstance(choices, tuple) and raw.get("object", "chat.completion.chunk") == "chat.completion.chunk":
             if not choices:
@@ -237,16 +240,20 @@ class _ChunkShaper:
                 isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
             )
             return [_with_delta(raw)]
-        if not text:
+        brought = piece.delta or ({"content": piece.text} if piece.text else {})
+        if not brought:
             return []
-        delta = {"role": "assistant", "content": text} if self._is_first else {"content": text}
+        delta = {"role": "assistant", **brought} if self._is_first else brought
         self._is_first = False
+        self._has_calls = self._has_calls or "tool_calls" in brought
         return [chunk_body("", self._created, self._model, delta=delta)]
 
     def end(self, response: Response) -> list[Mapping[str, Any]]:
         chunks: list[Mapping[str, Any]] = []
         if not self._has_finished:
-            delta = {"tool_calls": list(response.tool_calls)} if response.tool_calls else {}
+            # Calls that came piece by piece are not repeated whole.
+            missing = response.tool_calls if not self._has_calls else ()
+            delta = {"tool_calls": list(missing)} if missing else {}
             finish = response.finish_reason or "stop"
             chunks.append(
                 chunk_body(response.request_id or "", self._created, self._model, delta=delta, finish_reason=finish)

@@ -102,7 +102,8 @@ class Providers:
         except UnknownNameError:
             return None
         name = ALIASES.get(name, name)
-        return name if name in self.known() else None
+        # The built-in ones first: to know the plug-ins, every installed distribution is looked at.
+        return name if name in SERVICES or name in self._extra or name in self.known() else None
 
     def known(self) -> list[str]:
         """Returns the sorted names that may stand before the slash; loads nothing."""
@@ -118,15 +119,16 @@ class Providers:
         name, slash, rest = model.partition("/")
         if slash and name and rest:
             return name, rest
+        if not slash:
+            for provider, pattern in _BARE:
+                if pattern.match(model):
+                    return provider, model
         known = self.known()
         if slash or model in known:
             raise UnknownNameError(
                 f"The model {model!r} is not complete; write provider/name, such as 'openai/gpt-4o-mini' or "
                 f"'local/{next(iter(EMBEDDED))}'.", name=model, known=known,
             )  # fmt: skip
-        for provider, pattern in _BARE:
-            if pattern.match(model):
-                return provider, model
         embedded = [f"local/{item}" for item in EMBEDDED]
         near = difflib.get_close_matches(f"local/{model}", embedded, n=1, cutoff=0.6)
         guess = f" Did you mean {near[0]!r}?" if near else ""
