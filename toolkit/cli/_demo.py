@@ -9,14 +9,12 @@ import os
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toolkit.config import Settings
-from toolkit.engine import Engine
 from toolkit.errors import UsageError
-from toolkit.results import Results
-from toolkit.scorers import contains
-from toolkit.sweep import plan, sweep
+
+if TYPE_CHECKING:
+    from toolkit.results import Results
 
 PROMPTS = ("folder:sentiment@*",)
 PARAMS = ({"temperature": 0}, {"temperature": 0.8})
@@ -42,6 +40,12 @@ def run_demo(options: argparse.Namespace) -> int:
     Raises:
         ToolkitError: If the model cannot be fetched or the store cannot be written.
     """
+    # Here and not above: pandas comes with them, and the other commands need none.
+    from toolkit.config import Settings
+    from toolkit.engine import Engine
+    from toolkit.scorers import contains
+    from toolkit.sweep import plan, sweep
+
     reviews = _reviews(options.cases)
     with resources.as_file(resources.files("toolkit.cli") / "sample" / "prompts") as folder:
         # Only the store's place is taken from the environment: the demo needs no prompt manager.

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from toolkit.cli._demo import add_demo
+from toolkit.cli._proxy import add_proxy
 from toolkit.errors import MissingVariablesError, ToolkitError, UsageError
 
 EXIT_FAILED = 1
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(title="commands", dest="command")
     add_demo(commands)
+    add_proxy(commands)
     options = parser.parse_args(arguments)
     if options.version:
         from importlib import metadata

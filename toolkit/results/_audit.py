@@ -59,14 +59,15 @@ def _plan_checks(view: RunView, frame: pd.DataFrame) -> Iterator[Check]:
     places = Counter((trial.arm.index, trial.case.index, trial.repeat) for trial in view.trials)
     twice = sum(count > 1 for count in places.values())
     yield Check(rule="no arm, case and repeat stands twice", ok=twice == 0, detail=f"{twice:,} stand twice")
-    grid = 1
-    for axis in range(3):
-        grid *= len({place[axis] for place in places})
-    yield Check(
-        rule="the grid of arms, cases and repeats has no hole",
-        ok=grid == len(places),
-        detail=f"{grid:,} places, {len(places):,} planned",
-    )
+    if view.is_grid:
+        grid = 1
+        for axis in range(3):
+            grid *= len({place[axis] for place in places})
+        yield Check(
+            rule="the grid of arms, cases and repeats has no hole",
+            ok=grid == len(places),
+            detail=f"{grid:,} places, {len(places):,} planned",
+        )
     contents: dict[str, set[tuple[str, str, str, str]]] = {}
     for trial in view.trials:
         arm = trial.arm

@@ -35,7 +35,10 @@ def arm_labels(arms: Sequence[Arm]) -> list[str]:
 
 
 def _prompts(arms: Sequence[Arm]) -> list[str]:
-    names = [f"{arm.prompt.prompt_id}@{arm.prompt.version}" for arm in arms]
+    # Live calls that brought their own messages have a prompt without a name.
+    names = [
+        f"{arm.prompt.prompt_id}@{arm.prompt.version}" if arm.prompt.prompt_id else arm.prompt.source for arm in arms
+    ]
     full = [arm.prompt.reference for arm in arms]
     return names if len(set(names)) == len(set(full)) else full
 
@@ -43,9 +46,12 @@ def _prompts(arms: Sequence[Arm]) -> list[str]:
 def _models(arms: Sequence[Arm]) -> list[str]:
     short = [arm.model.rpartition("/")[2] or arm.model for arm in arms]
     asked = [arm.model for arm in arms]
-    if len(set(short)) == len(set(asked)):
-        return short
-    return asked
+    names = short if len(set(short)) == len(set(asked)) else asked
+    sent = Counter(model for model, _ in {(arm.model, arm.model_sent) for arm in arms})
+    # One alias that stands for several models, as in a split, says which.
+    return [
+        f"{name} ({arm.model_sent})" if sent[arm.model] > 1 else name for name, arm in zip(names, arms, strict=True)
+    ]
 
 
 def _params(arm: Arm, arms: Sequence[Arm]) -> list[str]:

@@ -2,5 +2,6 @@
 
 from toolkit.store._schema import VERSION
 from toolkit.store._store import FILE_NAME, RunStore
+from toolkit.store._traffic import TRAFFIC
 
-__all__ = ["FILE_NAME", "VERSION", "RunStore"]
+__all__ = ["FILE_NAME", "TRAFFIC", "VERSION", "RunStore"]

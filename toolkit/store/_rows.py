@@ -49,13 +49,19 @@ OUTCOME_COLUMNS = (
 
 _USAGE_COLUMNS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
+_SMALL_BYTES = 8192
+
 # Whole numbers beyond 64 bits do not fit a column; a token count that large is a provider's mistake.
 _LARGEST_INTEGER = 2**63 - 1
 
 
+# Made once: `json.dumps` makes a new one for every call with options.
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
 def json_text(value: Any) -> str:
     """Returns JSON that keeps every number as it is (`1.0` stays `1.0`) and every lone surrogate as an escape."""
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def from_json(text: str) -> Any:
@@ -170,8 +176,16 @@ def answer_row(outcome: Outcome) -> tuple[Any, ...] | None:
         storable_text(response.text),
         storable_text(response.refusal),
         json_text(response.tool_calls),
-        zlib.compress(json_text(response.raw).encode("ascii"), 1),
+        _compressed(json_text(response.raw).encode("ascii")),
     )
+
+
+def _compressed(text: bytes) -> bytes:
+    """Most answers are small: zlib's usual window would cost more to set up than they take to compress."""
+    if len(text) > _SMALL_BYTES:
+        return zlib.compress(text, 1)
+    small = zlib.compressobj(1, zlib.DEFLATED, 12, 5)
+    return small.compress(text) + small.flush()
 
 
 def read_outcome(row: Mapping[str, Any]) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from toolkit._records import Arm, Case, Outcome, RunView, Score, Trial
 from toolkit.errors import RunNotFoundError, StoreBusyError, StoreError, StoreVersionError
 from toolkit.store import _rows
 from toolkit.store._schema import VERSION, migrate
+from toolkit.store._traffic import TRAFFIC, Snapshots, append_call, new_call
 from toolkit.store._writer import Writer
 
 FILE_NAME = "runs.sqlite"
@@ -51,6 +53,7 @@ class RunStore:
         self.path = path
         self._prepare()
         self._writer = Writer(self._connect, self._ours)
+        self._snapshots = Snapshots()
 
     async def save_run(
         self, *, run_id: str, created_at: dt.datetime, arms: Sequence[Arm], trials: Sequence[Trial], baseline: int
@@ -96,6 +99,35 @@ class RunStore:
             )
 
         await self._writer.write(work)
+
+    async def append_call(
+        self, *, run_id: str, arm: Arm, case: Case, trial_id: str, request_key: str, sent_at: dt.datetime
+    ) -> int:
+        """Adds one live call to a run, begins its first attempt, and returns the attempt's number, in one write.
+
+        The run is made when it is new; an arm of equal content is found again; the call becomes the run's next case
+        and trial, whatever indexes `arm` and `case` have. Only when this has returned may the request be sent.
+
+        Args:
+            run_id: `traffic-` and the UTC day.
+            arm: Prompt, model and params of the call.
+            case: Its variables.
+            trial_id: Its identity, unlike any other.
+            request_key: Content hash of what is sent.
+            sent_at: UTC.
+        """
+        call = new_call(
+            run_id=run_id,
+            arm=arm,
+            case=case,
+            trial_id=trial_id,
+            request_key=request_key,
+            sent_at=sent_at,
+            snapshots=self._snapshots,
+            toolkit_version=_toolkit_version(),
+        )
+        attempt_id: int = await self._writer.write(lambda connection: append_call(connection, call))
+        return attempt_id
 
     async def begin_attempt(self, *, run_id: str, trial_id: str, request_key: str, sent_at: dt.datetime) -> int:
         """Records that a request is about to leave and returns the attempt's number in the store.
@@ -227,6 +259,7 @@ class RunStore:
                 attempted=frozenset(row["trial_id"] for row in attempted),
                 scores={trial_id: tuple(found) for trial_id, found in scores.items()},
                 baseline=run["baseline"],
+                is_grid=not run_id.startswith(TRAFFIC),
             )
 
     def close(self) -> None:
@@ -326,6 +359,7 @@ def _load_cases(connection: sqlite3.Connection, run_id: str) -> dict[int, Case]:
     return {row["case_index"]: _rows.read_case(row) for row in rows}
 
 
+@functools.cache
 def _toolkit_version() -> str:
     from importlib import metadata
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -20,7 +21,9 @@ _LARGEST_GROUP = 500
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
-    future: concurrent.futures.Future[Any]
+    future: concurrent.futures.Future[Any] | asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop | None = None
+    """Where an asyncio future is told; `None` for one that any thread may wait for."""
 
 
 class Writer:
@@ -54,19 +57,25 @@ class Writer:
         Raises:
             StoreError: If the store has been closed.
         """
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._put(_Job(work=work, future=future))
+        return future
+
+    async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Queues a write and waits until it has been committed; a cancelled caller does not undo it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._put(_Job(work=work, future=future, loop=loop))
+        return await future
+
+    def _put(self, job: _Job) -> None:
         with self._lock:
             if self._closed:
                 raise StoreError("The run store has been closed; open it again.")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="toolkit-store", daemon=True)
                 self._thread.start()
-            job = _Job(work=work, future=concurrent.futures.Future())
             self._jobs.put(job)
-        return job.future
-
-    async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
-        """Queues a write and waits until it has been committed; a cancelled caller does not undo it."""
-        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
 
     def close(self) -> None:
         """Commits what waits, closes the connection and ends the thread."""
@@ -87,8 +96,7 @@ class Writer:
             try:
                 connection = connection or self._connect()
             except (sqlite3.Error, StoreError) as error:
-                for job in group:
-                    job.future.set_exception(self._ours(error))
+                _tell([(job, None, self._ours(error)) for job in group])
                 continue
             self._commit(connection, group)
         if connection is not None:
@@ -117,13 +125,12 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             if len(group) == 1:
-                group[0].future.set_exception(self._ours(error))
+                _tell([(group[0], None, self._ours(error))])
                 return
             for job in group:
                 self._commit(connection, [job])
             return
-        for job, result in zip(group, results, strict=True):
-            job.future.set_result(result)
+        _tell([(job, result, None) for job, result in zip(group, results, strict=True)])
 
     def _ours(self, error: Exception) -> Exception:
         if isinstance(error, sqlite3.Error):
@@ -131,3 +138,28 @@ class Writer:
             ours.__cause__ = error
             return ours
         return error
+
+
+def _tell(settled: list[tuple[_Job, Any, Exception | None]]) -> None:
+    """Tells those who wait what became of their writes; each event loop is woken once, however many wait there."""
+    of_loops: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Any, Exception | None]]] = {}
+    for job, result, error in settled:
+        if job.loop is None:
+            _settle([(job, result, error)])
+        else:
+            of_loops.setdefault(job.loop, []).append((job, result, error))
+    for loop, listed in of_loops.items():
+        # A closed loop means that nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, listed)
+
+
+def _settle(settled: list[tuple[_Job, Any, Exception | None]]) -> None:
+    for job, result, error in settled:
+        if job.future.done():
+            # Cancelled by who waited: the write has been done all the same.
+            continue
+        if error is not None:
+            job.future.set_exception(error)
+        else:
+            job.future.set_result(result)
