@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,18 @@ def test_the_notebook_runs_from_top_to_bottom_on_the_real_model(one_case, home):
     text = "\n".join(str(output.get("data", {}).get("text/plain", "")) for output in outputs)
     assert "6 trials" in text
     assert "6 sent" in text
+
+
+@pytest.mark.model
+def test_the_second_notebook_swaps_models_and_reads_the_proxy_s_traffic(one_case, tmp_path):
+    """Run as committed, the notebook gets answers from the model, from a proxy and through the real openai client."""
+    notebook = run_notebook(one_case / "02_swap_models.ipynb", home=tmp_path)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    shown = "\n".join(str(output.get("text", "")) for output in outputs)
+    assert "local · prompt sentiment@3 · cost 0.0 USD" in shown
+    assert re.search(r"vllm@http://127\.0\.0\.1:\d+/v1 · prompt sentiment@3 · cost None USD", shown)
+    traffic = [str(output.get("data", {}).get("text/plain", "")) for output in outputs][-2]
+    assert len(re.findall(r"^\d +ok ", traffic, flags=re.MULTILINE)) == 3
 
 
 @pytest.mark.model

@@ -179,3 +179,36 @@ def test_a_forked_child_has_a_loop_of_its_own():
     assert os.read(read_end, 10) == b"7"
     os.close(read_end)
     os.close(write_end)
+
+
+def test_mistake_while_painting_ends_the_waiting_and_the_work() -> None:
+    """What `on_tick` raises reaches the one who awaits, and the coroutine is cancelled."""
+    ended = threading.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.set()
+
+    def paint() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(_sync.bridge(work(), on_tick=paint))
+    assert ended.wait(5)
+
+
+def test_many_calls_from_many_threads_all_come_back() -> None:
+    """Calls that several loops hand over at once all get their own answers."""
+
+    async def double(number: int) -> int:
+        await asyncio.sleep(0)
+        return 2 * number
+
+    async def many(first: int) -> list[int]:
+        return list(await asyncio.gather(*(_sync.bridge(double(first + number)) for number in range(200))))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda first: asyncio.run(many(first)), range(0, 4000, 1000)))
+    assert found == [[2 * (first + number) for number in range(200)] for first in range(0, 4000, 1000)]

@@ -78,7 +78,7 @@ async def bridge(coroutine: Coroutine[Any, Any, T], *, on_tick: Callable[[], Non
             mailbox.post(loop, _finish, finished)
 
     work.future.add_done_callback(wake)
-    tick = _Tick(loop, on_tick)
+    tick = _Tick(loop, on_tick, finished)
     try:
         await finished
         if on_tick is not None:
@@ -95,19 +95,27 @@ def _finish(finished: asyncio.Future[None]) -> None:
 
 
 class _Tick:
-    """Wakes a loop every 0.1 s until it is stopped."""
+    """Wakes a loop every 0.1 s until it is stopped; what `on_tick` raises ends the waiting."""
 
-    __slots__ = ("_handle", "_loop", "_on_tick")
+    __slots__ = ("_finished", "_handle", "_loop", "_on_tick")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_tick: Callable[[], None] | None) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, on_tick: Callable[[], None] | None, finished: asyncio.Future[None]
+    ) -> None:
         self._loop = loop
         self._on_tick = on_tick
+        self._finished = finished
         self._handle = loop.call_later(TICK_S, self._wake)
 
     def _wake(self) -> None:
         self._handle = self._loop.call_later(TICK_S, self._wake)
-        if self._on_tick is not None:
+        if self._on_tick is None:
+            return
+        try:
             self._on_tick()
+        except Exception as error:  # noqa: BLE001  raised again by who waits
+            if not self._finished.done():
+                self._finished.set_exception(error)
 
     def stop(self) -> None:
         self._handle.cancel()
