@@ -13,27 +13,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit._records import Case, Outcome, Prompt, Response, Score
     from toolkit.engine import ModelResponse, acompletion, completion, configure
-    from toolkit.errors import ToolkitError
+    from toolkit.errors import (
+        MissingVariablesError,
+        MissingVariableWarning,
+        PromptError,
+        PromptNotFoundError,
+        ProviderError,
+        ToolkitError,
+        UsageError,
+    )
+    from toolkit.providers import estimate_tokens
     from toolkit.results import Results
     from toolkit.scorers import contains, exact, regex
     from toolkit.sweep import Plan, Toolkit, asweep, open_run, plan, prompt, prompts, refresh, runs, sweep, traffic
 
 _HOMES = {
     "Case": "toolkit._records",
+    "MissingVariableWarning": "toolkit.errors",
+    "MissingVariablesError": "toolkit.errors",
     "ModelResponse": "toolkit.engine",
     "Outcome": "toolkit._records",
     "Plan": "toolkit.sweep",
     "Prompt": "toolkit._records",
+    "PromptError": "toolkit.errors",
+    "PromptNotFoundError": "toolkit.errors",
+    "ProviderError": "toolkit.errors",
     "Response": "toolkit._records",
     "Results": "toolkit.results",
     "Score": "toolkit._records",
     "Toolkit": "toolkit.sweep",
     "ToolkitError": "toolkit.errors",
+    "UsageError": "toolkit.errors",
     "acompletion": "toolkit.engine",
     "asweep": "toolkit.sweep",
     "completion": "toolkit.engine",
     "configure": "toolkit.engine",
     "contains": "toolkit.scorers",
+    "estimate_tokens": "toolkit.providers",
     "exact": "toolkit.scorers",
     "open_run": "toolkit.sweep",
     "plan": "toolkit.sweep",
@@ -46,22 +62,32 @@ _HOMES = {
     "traffic": "toolkit.sweep",
 }
 
+# Modules that people name by their whole path: `tk.errors.RateLimitError`.
+_MODULES = ("errors", "testing")
+
 __all__ = [
     "Case",
+    "MissingVariableWarning",
+    "MissingVariablesError",
     "ModelResponse",
     "Outcome",
     "Plan",
     "Prompt",
+    "PromptError",
+    "PromptNotFoundError",
+    "ProviderError",
     "Response",
     "Results",
     "Score",
     "Toolkit",
     "ToolkitError",
+    "UsageError",
     "acompletion",
     "asweep",
     "completion",
     "configure",
     "contains",
+    "estimate_tokens",
     "exact",
     "open_run",
     "plan",
@@ -85,6 +111,8 @@ def __getattr__(name: str) -> Any:
         from toolkit._wire_log import is_verbose
 
         return is_verbose()
+    if name in _MODULES:
+        return importlib.import_module(f"toolkit.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -24,6 +24,7 @@ from toolkit.errors import (
     UnknownNameError,
     UsageError,
 )
+from toolkit.providers import Capabilities
 from toolkit.testing import FakeProvider, FakeSource, fake_engine
 
 CHAT = (FrozenDict({"role": "system", "content": "Be {{tone}}."}), FrozenDict({"role": "user", "content": "{{q}}"}))
@@ -89,7 +90,7 @@ def test_on_top_it_tells_prompt_request_cost_and_latency(world):
     """.prompt has the resolved version, labels and hash; .request what was sent; cost and latency stand beside."""
     response = world("langfuse/openai/gpt-x", prompt_id="text", prompt_label="staging", prompt_variables={"word": "a"})
     used = response.prompt
-    assert (used.source, used.name, used.version, used.labels) == ("langfuse", "text", "2", ("staging",))
+    assert (used.source, used.name, used.version, used.labels) == ("langfuse", "text", 2, ("staging",))
     assert used.content_hash.startswith("p1:")
     assert response.request.messages[0].content == "Please say a."
     assert response.cost is None
@@ -341,6 +342,17 @@ def test_the_dialect_can_be_set_in_config_yaml(tmp_path):
     assert len(world.sent.messages) == 2
     world("langfuse/openai/m", MESSAGES, prompt_id="text", prompt_variables={"word": "a"}, dialect="toolkit")
     assert len(world.sent.messages) == 1
+
+
+def test_drop_params_leaves_out_what_a_provider_cannot_take(tmp_path):
+    """With litellm_settings.drop_params a parameter that the provider refuses is left out, in calls and in sweeps."""
+    for setting, sent in (("true", {"temperature": 0}), ("false", {"temperature": 0, "seed": 1})):
+        world = World(tmp_path, f"litellm_settings: {{drop_params: {setting}}}")
+        world.openai.capabilities = Capabilities(params=frozenset({"temperature"}))
+        world("openai/m", MESSAGES, temperature=0, seed=1)
+        assert world.sent.params == sent
+        grid = {"params": {"temperature": 0, "seed": 1}, "engine": world.engine}
+        assert tk.plan("langfuse:text@1", "openai/m", [{"word": "a"}], **grid).arms[0].params == sent
 
 
 def test_a_bare_prompt_id_may_be_an_entry_of_config_yaml(tmp_path):

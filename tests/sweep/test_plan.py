@@ -214,10 +214,13 @@ def test_a_missing_key_names_the_variable(make_engine, monkeypatch):
 def test_the_plan_reads_like_a_bill(make_engine):
     """The text form tells the counts, each arm pinned, and which is the baseline."""
     plan = tk.plan("fake:greet@production", "fake/x", WORDS, repeats=2, engine=make_engine())
+    tokens = plan.input_tokens
     assert repr(plan).splitlines() == [
         f"4 trials = 1 arms x 2 cases x 2 repeats; 0 stored, 4 to send  ({plan.run_id})",
         "  fake:greet@1 [production] · fake/x · temperature=0.5  (baseline)",
+        f"  about {tokens.expected} input tokens in all ({tokens.low} to {tokens.high})",
     ]
+    assert 0 < tokens.low <= tokens.expected <= tokens.high
 
 
 def test_values_are_rendered_as_python_writes_them(make_engine):

@@ -2,8 +2,8 @@
 
 The network is our own, on httptools' parser: at 32 and at 256 requests in flight it costs about 0.6 of aiohttp, 0.3 of
 httpx over `httpx-aiohttp` and less than 0.04 of plain httpx, whose pool looks through every connection at each request
-(`benchmarks/http_client.py`), and only here is it known whether a request was taken. httpx stays the public seam: any of
-its transports can stand in for the network, and is imported only then.
+(`benchmarks/http_client.py`), and only here is it known whether a request was taken. httpx stays the public seam:
+any of its transports can stand in for the network, and is imported only then.
 
 What goes wrong is an `HttpFailure` with a `kind`; the rooms above turn it into the package's public errors, because
 only they know which prompt or model it was about.

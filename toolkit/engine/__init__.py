@@ -6,7 +6,7 @@ from toolkit.engine._completion import Stream, acompletion, completion, make_cal
 from toolkit.engine._engine import Engine, configure, default_engine, set_default_engine
 from toolkit.engine._limits import DEFAULT_CONCURRENCY, Slots
 from toolkit.engine._reply import ModelResponse, PromptUsed, Sent, WireObject, completion_body
-from toolkit.engine._request import build_request, config_model, effective_params
+from toolkit.engine._request import build_request, config_model, effective_params, takeable
 from toolkit.engine._resolve import CompletionCall, Prepared, Way, prepare
 from toolkit.engine._retry import RetryPolicy, Tries, after_failure, backoff_s
 from toolkit.engine._route import Route, Target, choose, find_route, follow, targets
@@ -55,5 +55,6 @@ __all__ = [
     "prepare",
     "set_default_engine",
     "stream_complete",
+    "takeable",
     "targets",
 ]

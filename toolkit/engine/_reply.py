@@ -85,8 +85,8 @@ class PromptUsed:
 
     source: str
     name: str
-    version: str
-    """Resolved: never a label."""
+    version: int | str
+    """Resolved: never a label. A number where the source counts by numbers, as Langfuse and folders do."""
     labels: tuple[str, ...]
     content_hash: str
 
@@ -111,7 +111,7 @@ class Sent:
         return PromptUsed(
             source=prompt.source,
             name=prompt.prompt_id,
-            version=prompt.version,
+            version=int(prompt.version) if prompt.version.isdecimal() else prompt.version,
             labels=prompt.labels,
             content_hash=prompt.fingerprint,
         )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from toolkit._records import CHAT_PARAMS, EMPTY, FrozenDict, Prompt, Request
 from toolkit.prompts import render
+from toolkit.providers import Capabilities
 
 
 def config_model(prompt: Prompt) -> str | None:
@@ -27,6 +28,18 @@ def effective_params(prompt: Prompt, asked: Mapping[str, Any], defaults: Mapping
     own = {name: value for name, value in prompt.config.items() if name in CHAT_PARAMS}
     merged = {name: value for name, value in (dict(defaults) | own | dict(asked)).items() if value is not None}
     return FrozenDict(dict(sorted(merged.items())))
+
+
+def takeable(params: FrozenDict, capabilities: Capabilities) -> FrozenDict:
+    """Returns the parameters that a provider can take; what `drop_params` in config.yaml leaves.
+
+    Example:
+        >>> takeable(FrozenDict({"seed": 1, "temperature": 0}), Capabilities(params=frozenset({"temperature"})))
+        {'temperature': 0}
+    """
+    if capabilities.params is None:
+        return params
+    return FrozenDict({name: value for name, value in params.items() if name in capabilities.params})
 
 
 def build_request(

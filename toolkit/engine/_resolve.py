@@ -11,7 +11,7 @@ from toolkit._records import CHAT_PARAMS, EMPTY, FrozenDict, Message, Prompt, Re
 from toolkit.config import Dialect, PromptEntry
 from toolkit.engine._entries import access_of, entry_access, entry_prompt_id, source_of
 from toolkit.engine._reply import Sent
-from toolkit.engine._request import config_model
+from toolkit.engine._request import config_model, takeable
 from toolkit.engine._route import PROMPT_MANAGERS, Route, Target, find_route, first_set, follow
 from toolkit.errors import MissingVariableWarning, UsageError
 from toolkit.prompts import SourceAccess, placeholders, render
@@ -252,6 +252,9 @@ def _way(
         call = replace(call, access=NO_ACCESS)
     route = find_route(chosen, engine.providers, access=call.access)
     params, param_sources = _params(call, prompt, entry, first, chosen)
+    if engine.config is not None and engine.config.drop_params:
+        params = takeable(params, route.provider.capabilities)
+        param_sources = FrozenDict({name: param_sources[name] for name in params})
     request = Request(provider=route.provider.identity, model=route.model, messages=messages, params=params)
     return Way(
         sent=Sent(request=request, prompt=prompt, model_source=model_source, param_sources=param_sources),

@@ -17,11 +17,16 @@ from toolkit.engine import (
     config_model,
     effective_params,
     find_route,
+    takeable,
     targets,
 )
 from toolkit.errors import MissingVariablesError, PromptError, UnusedVariableWarning, UsageError
-from toolkit.prompts import placeholders
+from toolkit.prompts import placeholders, render
+from toolkit.providers import Estimate, estimate_tokens
 from toolkit.sweep._cases import read_cases, rows_in_words
+
+# Estimating renders every request: half a second for these, too long to print a plan of a million.
+_MOST_ESTIMATED = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,17 @@ class Plan:
         """Number of requests that would be sent: trials without an answer, each content once."""
         return len({trial.trial_id for trial in self.grid}) - self.stored
 
+    @property
+    def input_tokens(self) -> Estimate:
+        """Estimated input tokens of the requests that would be sent were nothing stored, each content once.
+
+        The band is that of `toolkit.estimate_tokens`, which says what it was measured on. Renders every request.
+        """
+        total = Estimate(low=0, expected=0, high=0)
+        for trial in {trial.trial_id: trial for trial in self.grid}.values():
+            total += estimate_tokens(render(trial.arm.prompt, trial.case.variables))
+        return total
+
     def __repr__(self) -> str:
         lines = [
             f"{self.trials} trials = {len(self.arms)} arms x {len(self.cases)} cases x {self.repeats} repeats; "
@@ -91,6 +107,9 @@ class Plan:
             params = ", ".join(f"{name}={value!r}" for name, value in arm.params.items())
             label = f" [{arm.prompt.label}]" if arm.prompt.label else ""
             lines.append(f"  {arm.prompt.reference}{label} · {arm.model}{' · ' + params if params else ''}{mark}")
+        if self.trials <= _MOST_ESTIMATED:
+            tokens = self.input_tokens
+            lines.append(f"  about {tokens.expected:,} input tokens in all ({tokens.low:,} to {tokens.high:,})")
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
@@ -180,7 +199,9 @@ def _make_arms(
                 )
             found = _find_routes(engine, model)
             way = found.ways[0]
+            drops = engine.config is not None and engine.config.drop_params
             for asked in params:
+                effective = effective_params(prompt, asked, way.params)
                 arms.append(
                     Arm(
                         index=len(arms),
@@ -189,7 +210,7 @@ def _make_arms(
                         model_source="alias" if way.is_alias else "prompt" if models is None else "caller",
                         provider=way.provider.identity,
                         model_sent=way.model,
-                        params=_checked_params(effective_params(prompt, asked, way.params)),
+                        params=_checked_params(takeable(effective, way.provider.capabilities) if drops else effective),
                     )
                 )
                 routes.append(found)
