@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from toolkit._http import HttpClient, HttpFailure, HttpResponse
 from toolkit._records import Prompt
@@ -153,3 +153,49 @@ class Kept:
         if task.cancelled() or task.exception() is not None or not was_shared or self._ttl_s <= 0:
             return
         self._kept[key] = (self._clock() + self._ttl_s, task.result())
+
+
+class Asking(TypedDict, total=False):
+    """How a prompt server is asked; every key has a default."""
+
+    cache_ttl_s: float
+    """Seconds for which a fetched prompt is given out again; 60 by default, 0 = not at all."""
+    timeout_s: float
+    """Seconds for one try of one request; 20 by default."""
+    rng: random.Random | None
+    """Source of the retry waits' jitter; `None` = a new one."""
+    sleep: Sleep
+    """Waits between tries."""
+    clock: Callable[[], float]
+    """Tells seconds, for the cache."""
+
+
+class RemoteSource:
+    """What the sources that ask a server have in common: tries, and a cache that callers share.
+
+    Args:
+        http: Sends the requests; stays the caller's to close.
+        **asking: As in `Asking`.
+    """
+
+    def __init__(self, http: HttpClient, **asking: Unpack[Asking]) -> None:
+        self._sender = Sender(
+            http,
+            timeout_s=asking.get("timeout_s", 20.0),
+            headers=self._headers,
+            rng=asking.get("rng"),
+            sleep=asking.get("sleep", asyncio.sleep),
+        )
+        self._kept = Kept(asking.get("cache_ttl_s", 60.0), clock=asking.get("clock", time.monotonic))
+
+    def refresh(self) -> None:
+        """Drops every cached prompt; the next call asks the server. Requests on their way are not shared any more."""
+        self._kept.refresh()
+
+    async def aclose(self) -> None:
+        """Cancels what is on its way and drops the cache."""
+        self._kept.close()
+
+    def _headers(self) -> Mapping[str, str]:
+        """Returns the headers of a request, credentials included."""
+        raise NotImplementedError

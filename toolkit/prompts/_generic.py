@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from toolkit._http import HttpClient
 from toolkit._records import Prompt, PromptInfo
 from toolkit.config import Settings
 from toolkit.errors import UsageError
 from toolkit.prompts._access import Server, generic_access
-from toolkit.prompts._fetching import Kept, Sender, Sleep
+from toolkit.prompts._fetching import Asking, RemoteSource
 from toolkit.prompts._remote import Question, Service, field, make_prompt, mapping, read_json
 from toolkit.prompts._source import FROM_SETTINGS, SourceAccess
 
@@ -28,7 +24,7 @@ SERVICE = Service(
 _BY_CONTENT = "content-"
 
 
-class GenericSource:
+class GenericSource(RemoteSource):
     """The prompts of one server with the endpoint `/beta/litellm_prompt_management`.
 
     The interface knows a prompt id and, beside it, what the configuration adds (`query_params`). A version or label
@@ -38,29 +34,14 @@ class GenericSource:
     Args:
         server: Base address, key and further query parameters.
         http: Sends the requests; stays the caller's to close.
-        cache_ttl_s: Seconds for which a fetched prompt is given out again; 0 = not at all.
-        timeout_s: Seconds for one try of one request.
-        rng: Source of the retry waits' jitter; `None` = a new one.
-        sleep: Waits between tries.
-        clock: Tells seconds, for the cache.
+        **asking: Cache, time-outs and tries, as in `Asking`.
     """
 
     name = SERVICE.source
 
-    def __init__(
-        self,
-        server: Server,
-        http: HttpClient,
-        *,
-        cache_ttl_s: float = 60.0,
-        timeout_s: float = 20.0,
-        rng: random.Random | None = None,
-        sleep: Sleep = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, server: Server, http: HttpClient, **asking: Unpack[Asking]) -> None:
+        super().__init__(http, **asking)
         self._server = server
-        self._sender = Sender(http, timeout_s=timeout_s, headers=self._headers, rng=rng, sleep=sleep)
-        self._kept = Kept(cache_ttl_s, clock=clock)
 
     def __repr__(self) -> str:
         return f"GenericSource(base={self._server.base!r})"
@@ -90,14 +71,6 @@ class GenericSource:
     async def list(self, *, query: str = "") -> list[PromptInfo]:
         """Returns nothing: the interface has no list."""
         return []
-
-    def refresh(self) -> None:
-        """Drops every cached prompt; the next call asks the server."""
-        self._kept.refresh()
-
-    async def aclose(self) -> None:
-        """Cancels what is on its way and drops the cache."""
-        self._kept.close()
 
     async def _fetch(self, question: Question) -> Prompt:
         version = question.version

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
-from collections.abc import Callable
+from typing import Unpack
 from urllib.parse import quote
 
 from toolkit._http import HttpClient
@@ -13,7 +10,7 @@ from toolkit._records import Prompt, PromptInfo
 from toolkit.config import Settings
 from toolkit.errors import UsageError
 from toolkit.prompts._access import Server, humanloop_access
-from toolkit.prompts._fetching import Kept, Sender, Sleep
+from toolkit.prompts._fetching import Asking, RemoteSource
 from toolkit.prompts._humanloop_wire import SERVICE, read_info, read_prompt
 from toolkit.prompts._remote import Question, field, mapping, read_json
 from toolkit.prompts._source import FROM_SETTINGS, SourceAccess
@@ -27,7 +24,7 @@ _MAX_PAGES = 1_000
 _Infos = list[PromptInfo]
 
 
-class HumanloopSource:
+class HumanloopSource(RemoteSource):
     """The prompts of one Humanloop organisation.
 
     A version is Humanloop's `version_id`, a label one of its environments; without either it is the version that is
@@ -36,29 +33,14 @@ class HumanloopSource:
     Args:
         server: Base address and key.
         http: Sends the requests; stays the caller's to close.
-        cache_ttl_s: Seconds for which a fetched prompt is given out again; 0 = not at all.
-        timeout_s: Seconds for one try of one request.
-        rng: Source of the retry waits' jitter; `None` = a new one.
-        sleep: Waits between tries.
-        clock: Tells seconds, for the cache.
+        **asking: Cache, time-outs and tries, as in `Asking`.
     """
 
     name = SERVICE.source
 
-    def __init__(
-        self,
-        server: Server,
-        http: HttpClient,
-        *,
-        cache_ttl_s: float = 60.0,
-        timeout_s: float = 20.0,
-        rng: random.Random | None = None,
-        sleep: Sleep = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, server: Server, http: HttpClient, **asking: Unpack[Asking]) -> None:
+        super().__init__(http, **asking)
         self._server = server
-        self._sender = Sender(http, timeout_s=timeout_s, headers=self._headers, rng=rng, sleep=sleep)
-        self._kept = Kept(cache_ttl_s, clock=clock)
 
     def __repr__(self) -> str:
         return f"HumanloopSource(base={self._server.base!r})"
@@ -109,14 +91,6 @@ class HumanloopSource:
         return sorted(
             (info for info in infos if query.lower() in info.prompt_id.lower()), key=lambda info: info.prompt_id
         )
-
-    def refresh(self) -> None:
-        """Drops every cached prompt; the next call asks the server."""
-        self._kept.refresh()
-
-    async def aclose(self) -> None:
-        """Cancels what is on its way and drops the cache."""
-        self._kept.close()
 
     def _question(self, prompt_id: str, version: str | None, label: str | None) -> Question:
         if prompt_id in ("", ".", ".."):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import random
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Unpack
 from urllib.parse import quote
 
 from toolkit._canonical import canonical_json
@@ -17,7 +15,7 @@ from toolkit._redact import register_secret
 from toolkit.config import LangfuseSettings, Settings
 from toolkit.errors import PromptError, PromptNotFoundError, UsageError
 from toolkit.prompts._access import langfuse_access
-from toolkit.prompts._fetching import Kept, Sender, Sleep
+from toolkit.prompts._fetching import Asking, RemoteSource
 from toolkit.prompts._langfuse_wire import SERVICE, Page, not_found, read_page, read_prompt
 from toolkit.prompts._reference import nearest
 from toolkit.prompts._remote import Question, read_json
@@ -33,7 +31,7 @@ _PROMPTS = "/api/public/v2/prompts"
 _Infos = list[PromptInfo]
 
 
-class LangfuseSource:
+class LangfuseSource(RemoteSource):
     """The prompts of one Langfuse project.
 
     An answer is kept for `cache_ttl_s`, and several callers who ask for one prompt at once make one request. A 429, a
@@ -43,29 +41,14 @@ class LangfuseSource:
     Args:
         settings: Host and keys.
         http: Sends the requests; stays the caller's to close.
-        cache_ttl_s: Seconds for which a fetched prompt is given out again; 0 = not at all.
-        timeout_s: Seconds for one try of one request.
-        rng: Source of the retry waits' jitter; `None` = a new one.
-        sleep: Waits between tries.
-        clock: Tells seconds, for the cache.
+        **asking: Cache, time-outs and tries, as in `Asking`.
     """
 
     name = SERVICE.source
 
-    def __init__(
-        self,
-        settings: LangfuseSettings,
-        http: HttpClient,
-        *,
-        cache_ttl_s: float = 60.0,
-        timeout_s: float = 20.0,
-        rng: random.Random | None = None,
-        sleep: Sleep = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, settings: LangfuseSettings, http: HttpClient, **asking: Unpack[Asking]) -> None:
+        super().__init__(http, **asking)
         self._settings = settings
-        self._sender = Sender(http, timeout_s=timeout_s, headers=self._headers, rng=rng, sleep=sleep)
-        self._kept = Kept(cache_ttl_s, clock=clock)
 
     def __repr__(self) -> str:
         return f"LangfuseSource(host={self._settings.host!r})"
@@ -194,14 +177,6 @@ class LangfuseSource:
             raise await self._with_hints(question) from error
         self.refresh()
         return previous
-
-    def refresh(self) -> None:
-        """Drops every cached prompt; the next call asks the server. Requests on their way are not shared any more."""
-        self._kept.refresh()
-
-    async def aclose(self) -> None:
-        """Cancels what is on its way and drops the cache."""
-        self._kept.close()
 
     def _question(self, prompt_id: str, version: str | None, label: str | None) -> Question:
         if version is not None and label is not None:
