@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -24,16 +26,17 @@ def upstream():
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch, capsys):
-    """Runs the command in this process where it must not start; returns its exit code and what it said."""
-    for name, value in environment(tmp_path / "home").items():
-        monkeypatch.setenv(name, value)
+def refused(tmp_path):
+    """Runs the command where it must not start; returns its exit code and what it said."""
 
     def run(config, *arguments):
         path = tmp_path / "config.yaml"
         path.write_text(config, encoding="utf-8")
-        code = main(["proxy", "--config", str(path), *arguments])
-        return code, capsys.readouterr().err
+        command = [sys.executable, "-m", "toolkit", "proxy", "--config", str(path), *arguments]
+        environ = environment(tmp_path / "home")
+        # A proxy that starts all the same would serve for ever.
+        ended = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=20, check=False)
+        return ended.returncode, ended.stderr
 
     return run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -170,7 +171,7 @@ class Asking(TypedDict, total=False):
     """Tells seconds, for the cache."""
 
 
-class RemoteSource:
+class RemoteSource(ABC):
     """What the sources that ask a server have in common: tries, and a cache that callers share.
 
     Args:
@@ -196,6 +197,6 @@ class RemoteSource:
         """Cancels what is on its way and drops the cache."""
         self._kept.close()
 
+    @abstractmethod
     def _headers(self) -> Mapping[str, str]:
         """Returns the headers of a request, credentials included."""
-        raise NotImplementedError

@@ -304,7 +304,8 @@ def _failed(error: Exception) -> Answer:
     """The answer to a failure; one that is nobody's but ours is told to the log and not to the client."""
     if isinstance(error, ToolkitError):
         return answer_of(error)
-    sys.stderr.write(redact(f"toolkit proxy: a defect, please report it: {type(error).__name__}: {error}\n"))
+    # As ASCII with escapes: what others wrote must not steer the terminal.
+    sys.stderr.write(redact(f"toolkit proxy: a defect, please report it: {type(error).__name__}: {str(error)!a}\n"))
     return error_answer(500, "The proxy failed; its log says more.", kind=SERVER)
 
 
