@@ -58,6 +58,13 @@ def test_verdict_is_undecided():
     assert "With 5 cases only a gap of about" in verdict
 
 
+def test_too_few_cases_are_called_too_few():
+    """Where no gap of a yes-or-no score could be shown, the verdict says so instead of naming one above 100 points."""
+    verdict = scored([1, 0], [1, 0]).verdict
+    assert "2 cases are too few to see any gap." in verdict
+    assert "points or more" not in verdict
+
+
 def test_correction_decides():
     """A p that is small alone and not after the correction is undecided."""
     arms = [[1] * 5 + [0] * 5 for _ in range(4)]

@@ -80,7 +80,10 @@ class ArmComparison:
         parts = []
         if found.smallest_gap is not None:
             gap = amount(found.smallest_gap, found.is_binary).lstrip("+")
-            parts.append(f"with {_cases(found.n)} only a gap of about {gap}{unit} or more is likely to be seen")
+            if found.is_binary and found.smallest_gap >= 1:
+                parts.append(f"{_cases(found.n)} are too few to see any gap")
+            else:
+                parts.append(f"with {_cases(found.n)} only a gap of about {gap}{unit} or more is likely to be seen")
         if found.rows_needed is not None and found.rows_needed > found.n:
             parts.append(f"a gap of the size seen needs about {found.rows_needed:,} cases")
         return "; ".join(parts)
