@@ -49,7 +49,7 @@ OUTCOME_COLUMNS = (
 
 _USAGE_COLUMNS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
-_SMALL_BYTES = 8192
+_SHORT_BYTES = 4096
 
 # Whole numbers beyond 64 bits do not fit a column; a token count that large is a provider's mistake.
 _LARGEST_INTEGER = 2**63 - 1
@@ -176,16 +176,19 @@ def answer_row(outcome: Outcome) -> tuple[Any, ...] | None:
         storable_text(response.text),
         storable_text(response.refusal),
         json_text(response.tool_calls),
-        _compressed(json_text(response.raw).encode("ascii")),
+        _packed(response.raw),
     )
 
 
-def _compressed(text: bytes) -> bytes:
-    """Most answers are small: zlib's usual window would cost more to set up than they take to compress."""
-    if len(text) > _SMALL_BYTES:
-        return zlib.compress(text, 1)
-    small = zlib.compressobj(1, zlib.DEFLATED, 12, 5)
-    return small.compress(text) + small.flush()
+def _packed(raw: FrozenDict) -> bytes:
+    """JSON; a long one compressed. Most answers are short, and compressing one would cost more than all else here."""
+    text = json_text(raw).encode("ascii")
+    return text if len(text) <= _SHORT_BYTES else zlib.compress(text, 1)
+
+
+def _unpacked(stored: bytes) -> FrozenDict:
+    # Compressed bytes never begin with a brace.
+    return FrozenDict(json.loads(stored if stored.startswith(b"{") else zlib.decompress(stored)))
 
 
 def read_outcome(row: Mapping[str, Any]) -> Outcome:
@@ -203,7 +206,7 @@ def read_outcome(row: Mapping[str, Any]) -> Outcome:
             refusal=readable_text(row["refusal"]),
             tool_calls=from_json(row["tool_calls"]),
             cost_usd=row["cost_usd"],
-            raw=FrozenDict(json.loads(zlib.decompress(row["raw"]))),
+            raw=_unpacked(row["raw"]),
         )
     return Outcome(
         trial_id=row["trial_id"],

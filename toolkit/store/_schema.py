@@ -109,7 +109,7 @@ def _create_outcomes(connection: sqlite3.Connection) -> None:
             text NOT NULL,                   -- TEXT; a BLOB of UTF-8 with surrogates where TEXT cannot hold it
             refusal,
             tool_calls TEXT NOT NULL,        -- JSON
-            raw BLOB NOT NULL                -- the body as it came: JSON, zlib
+            raw BLOB NOT NULL                -- the body as it came: JSON; zlib where it is long
         ) WITHOUT ROWID"""
     )
 

@@ -89,7 +89,7 @@ class Tally:
             if sent and elapsed_s > 0:
                 parts.append(f"{sent / elapsed_s:.1f}/s")
             if sent:
-                parts.append("cost unknown" if self.cost_usd is None else f"${self.cost_usd:.4f}")
+                parts.append(_cost_words(self.cost_usd))
             parts.append(self._time_words(elapsed_s, sent))
             if self.note:
                 parts.append(self.note)
@@ -105,6 +105,12 @@ class Tally:
     def share(self) -> float:
         """Part of the trials that have an outcome, from 0 to 1."""
         return self.done / self.trials if self.trials else 1.0
+
+
+def _cost_words(cost_usd: float | None) -> str:
+    if cost_usd is None:
+        return "cost unknown"
+    return f"${cost_usd:.4f}" if cost_usd else "$0"
 
 
 class Painter(Protocol):
