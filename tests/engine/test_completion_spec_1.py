@@ -238,6 +238,9 @@ model_list:
     )
     world("a", prompt_id="text", prompt_label="staging", prompt_variables={"word": "new"})
     assert world.sent.messages[0].content == "Please say new."
+    # The deployment's version 1 is one of its own prompt; another prompt comes in its default version.
+    world("a", prompt_id="bare-model", ignore_prompt_manager_model=True)
+    assert world.sent.messages[0].content == "Hi"
 
 
 def test_a_group_that_names_itself_is_the_plain_model(tmp_path):

@@ -128,7 +128,9 @@ def _version(call: CompletionCall, target: Target, entry: PromptEntry | None) ->
     if call.prompt_version is not None or call.prompt_label is not None:
         return call.prompt_version, call.prompt_label
     for deployment in target.deployments:
-        if deployment.prompt_version is not None or deployment.prompt_label is not None:
+        # A version belongs to the prompt that it is written beside, not to another one that the call names.
+        is_same = call.prompt_id is None or call.prompt_id == deployment.prompt_id
+        if is_same and (deployment.prompt_version is not None or deployment.prompt_label is not None):
             return deployment.prompt_version, deployment.prompt_label
     return (entry.version, entry.label) if entry is not None else (None, None)
 
