@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from tests.builders import make_outcome, make_prompt, make_trial
 from toolkit import errors
 from toolkit._canonical import canonical_json, content_hash
+from toolkit._http import HttpClient
 from toolkit._optional import require
 from toolkit._plugins import load_plugin, unknown_name
 from toolkit._records import FrozenDict, Message, Request
 from toolkit._redact import Secret, redact, register_secret
 from toolkit.config import Settings, load_yaml, normal_host
+from toolkit.prompts import Sources
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -228,8 +230,13 @@ def test_langfuse_settings_come_from_the_environment():
     assert "sk-lf-y" not in repr(Settings.from_environment(keys))
 
 
-@pytest.mark.parametrize(("given", "unset"), [("PUBLIC", "SECRET"), ("SECRET", "PUBLIC")])
-def test_half_a_key_pair_is_an_error(given, unset):
-    """One Langfuse key without the other names the one that is not set."""
-    with pytest.raises(errors.MissingKeyError, match=f"LANGFUSE_{unset}_KEY is not"):
-        Settings.from_environment({f"LANGFUSE_{given}_KEY": "x"})
+@pytest.mark.parametrize(("given", "unset"), [("PUBLIC", "secret"), ("SECRET", "public")])
+def test_half_a_key_pair_is_told_when_langfuse_is_asked_for(given, unset, monkeypatch, tmp_path):
+    """One Langfuse key without the other stops nothing that needs no Langfuse; asking it names what is missing."""
+    for name in ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_HOST", "LANGFUSE_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(f"LANGFUSE_{given}_KEY", "half-of-a-pair")
+    settings = Settings.from_environment()
+    assert settings.langfuse is None
+    with pytest.raises(errors.MissingKeyError, match=f"langfuse_{unset}_key is missing"):
+        Sources(settings, HttpClient()).get("langfuse")

@@ -133,7 +133,7 @@ def test_a_name_that_is_nowhere_says_where_was_looked(
         run(make_sources(langfuse).resolve("repli"))
     with pytest.raises(PromptNotFoundError) as caught:
         run(make_sources(prompts_folder=tmp_path / "none").resolve("reply"))
-    assert "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set" in str(caught.value)
+    assert "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not both set" in str(caught.value)
     assert "TOOLKIT_PROMPTS names another" in str(caught.value)
 
 

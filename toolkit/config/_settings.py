@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit._redact import Secret
-from toolkit.errors import ConfigError, MissingKeyError
+from toolkit.errors import ConfigError
 
 LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 
@@ -51,7 +51,6 @@ class Settings:
             environ: Stands in for `os.environ`; `None` = `os.environ` itself.
 
         Raises:
-            MissingKeyError: If one half of the Langfuse key pair is set without the other.
             ConfigError: If a number of seconds is none.
         """
         if environ is None:
@@ -88,21 +87,16 @@ def _of_this_process(_state: tuple[int, ...]) -> Settings:
 
 
 def langfuse_from_environment(environ: Mapping[str, str]) -> LangfuseSettings | None:
-    """Returns the Langfuse settings of the environment, or `None` when neither key is set.
+    """Returns the Langfuse settings of the environment, or `None` unless both keys are set.
 
     `LANGFUSE_HOST` goes before `LANGFUSE_BASE_URL`; without either it is Langfuse's European cloud. A host without a
     scheme gets `http://`.
 
-    Raises:
-        MissingKeyError: If one half of the key pair is set without the other.
     """
     public, secret = environ.get("LANGFUSE_PUBLIC_KEY"), environ.get("LANGFUSE_SECRET_KEY")
-    if not public and not secret:
-        return None
     if not public or not secret:
-        unset = "LANGFUSE_SECRET_KEY" if public else "LANGFUSE_PUBLIC_KEY"
-        other = "LANGFUSE_PUBLIC_KEY" if public else "LANGFUSE_SECRET_KEY"
-        raise MissingKeyError(f"{other} is set and {unset} is not; Langfuse needs both.", variable=unset)
+        # Half a pair is told when Langfuse is asked for: a folder needs neither, and a call may bring the rest.
+        return None
     host = environ.get("LANGFUSE_HOST") or environ.get("LANGFUSE_BASE_URL") or LANGFUSE_CLOUD
     return LangfuseSettings(host=normal_host(host), public_key=public, secret_key=Secret(secret))
 

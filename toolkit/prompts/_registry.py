@@ -237,7 +237,7 @@ class Sources:
         looked = [f"{name!r}" for name in names]
         folder = str(self._settings.prompts_folder)
         if "langfuse" not in names:
-            looked.append("not in 'langfuse' (LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set)")
+            looked.append("not in 'langfuse' (LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not both set)")
         if "folder" not in names:
             looked.append(f"not in 'folder' (there is no folder {folder!r}; TOOLKIT_PROMPTS names another)")
         known = sorted({info.prompt_id for info in await self.list()}) if names else []
