@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -104,47 +105,43 @@ LANGFUSE_BASIC = "Basic cGstbGYtdGVzdDpzay1sZi10ZXN0"  # pk-lf-test:sk-lf-test
 
 def sends(server):
     """How often each word of each prompt was sent."""
-    counts: dict[str, int] = {}
-    for request in server.requests():
-        text = request["body"]["messages"][0]["content"]
-        counts[text] = counts.get(text, 0) + 1
-    return counts
+    return Counter(request["body"]["messages"][0]["content"] for request in server.requests())
 
 
 def test_killed_at_twenty_points_a_sweep_loses_nothing_and_sends_nothing_twice(project, completions, monkeypatch):
     """After kill -9 at 20 random points of 200 trials, each trial is one row, and what had finished is sent once."""
-    completions.control(reset=True)
-    completions.control(latency_ms=10)
     monkeypatch.setenv("OPENAI_BASE_URL", f"{completions.url}/v1")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     program = [sys.executable, "-m", "tests.sweep.killed_sweep"]
     rng = random.Random(20261122)
+    sent: Counter[str] = Counter()
     finished_once: dict[str, int] = {}
     for _ in range(20):
-        # A point between one more request and half of what is left, so that every kill meets a sweep under way.
-        before = sum(sends(completions).values())
-        left = TRIALS - len(finished_once)
-        target = before + rng.randint(1, max(1, left // 6))
+        answers = rng.randint(1, max(1, (TRIALS - len(finished_once)) // 8))
+        # So many are answered; the next ones wait for a minute, so that every kill meets a sweep under way.
+        completions.control(reset=True)
+        completions.control(times=answers, delay_s=0.005)
+        completions.control(times=None, delay_s=60)
         with subprocess.Popen(program, env=environment, cwd=project, stdout=subprocess.DEVNULL) as process:
-            wait_until(lambda: process.poll() is not None or sum(sends(completions).values()) >= target)  # noqa: B023
+            wait_until(lambda: len(completions.requests()) > answers)  # noqa: B023
+            # Any moment will do: that is what a random point is.
+            time.sleep(rng.uniform(0, 0.03))
             process.kill()
-        answered = default_engine().store.load_run(default_engine().store.runs()[-1][0])
-        now = sends(completions)
-        texts = {
-            trial.trial_id: trial.arm.prompt.template.replace("{{word}}", trial.case.variables["word"]).strip()
-            for trial in answered.trials
-        }
-        for trial_id in answered.outcomes:
-            finished_once.setdefault(texts[trial_id], now[texts[trial_id]])
+        sent.update(sends(completions))
+        run = default_engine().store.load_run(default_engine().store.runs()[-1][0])
+        for trial in run.trials:
+            if trial.trial_id in run.outcomes:
+                text = trial.arm.prompt.template.replace("{{word}}", trial.case.variables["word"]).strip()
+                finished_once.setdefault(text, sent[text])
     assert 0 < len(finished_once) < TRIALS
 
+    completions.control(reset=True)
     ended = subprocess.run(program, env=environment, cwd=project, capture_output=True, text=True, check=True)
 
     assert json.loads(ended.stdout) == {"rows": TRIALS, "ids": TRIALS, "ok": TRIALS}
-    final = sends(completions)
-    assert {text: final[text] for text in finished_once} == finished_once
-    assert len(final) == TRIALS
-    completions.control(latency_ms=0)
+    sent.update(sends(completions))
+    assert {text: sent[text] for text in finished_once} == finished_once
+    assert len(sent) == TRIALS
 
 
 def wait_until(condition, *, at_most_s=60.0):
