@@ -28,6 +28,8 @@ CALL = "import json, sys, litellm; litellm.completion(**json.loads(sys.argv[1]))
 CLIENT = [{"role": "user", "content": "CLIENT"}]
 CHAT = [{"role": "system", "content": "Be {{tone}}."}, {"role": "user", "content": "{{q}}"}]
 
+PLACEHOLDER = [{"type": "placeholder", "name": "history"}, {"role": "user", "content": "{{q}}"}]
+
 CASES: dict[str, dict[str, Any]] = {
     "text prompt, client messages": {"prompt_id": "text", "prompt_variables": {"word": "a"}, "messages": CLIENT},
     "text prompt, no messages": {"prompt_id": "text", "prompt_variables": {"word": "a"}},
@@ -38,6 +40,11 @@ CASES: dict[str, dict[str, Any]] = {
     "missing variable": {"prompt_id": "text"},
     "prompt_id without a prefix": {"model": "gpt-3.5-turbo", "prompt_id": "text", "messages": CLIENT},
     "a prefix without prompt_id": {"messages": CLIENT},
+    "message placeholder": {
+        "prompt_id": "history",
+        "prompt_variables": {"history": [{"role": "user", "content": "x"}], "q": "?"},
+    },
+    "wrong keys in the call": {"prompt_id": "text", "langfuse_public_key": "pk-x", "langfuse_secret": "sk-x"},
     "unknown prompt": {"prompt_id": "nobody"},
 }
 
@@ -48,6 +55,7 @@ def seed(langfuse: ServerProcess) -> None:
         ("text", "text", "Say {{word}}.", ["production"], {}),
         ("text", "text", "Please say {{word}}.", ["staging"], {}),
         ("chat", "chat", CHAT, ["production"], {"temperature": 0.7, "max_tokens": 50}),
+        ("history", "chat", PLACEHOLDER, ["production"], {}),
         ("model", "text", "Hi", ["production"], {"model": "gpt-4o-mini"}),
     ]
     for name, kind, prompt, labels, config in prompts:

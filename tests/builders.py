@@ -1,11 +1,13 @@
-"""Small values for tests: a prompt, an arm, trials and outcomes, with defaults that a test overrides by name."""
+"""Small values for tests, with defaults that a test overrides by name, and a provider that counts calls in flight."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Any
 
-from toolkit._records import Arm, Case, FrozenDict, Outcome, Prompt, Response, Trial, Usage
+from toolkit._records import Arm, Case, FrozenDict, Outcome, Prompt, Request, Response, Trial, Usage
+from toolkit.testing import FakeProvider
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
@@ -63,3 +65,19 @@ def make_outcome(trial_id: str = "t1:a", text: str = "hello", **fields: Any) -> 
         "started_at": NOON,
     }
     return Outcome(trial_id=trial_id, **(defaults | fields))
+
+
+class CountingProvider(FakeProvider):
+    """A scripted provider that takes its time and notes the most calls that were in flight at once."""
+
+    flying = 0
+    most = 0
+
+    async def complete(self, request: Request, *, timeout_s: float) -> Response:
+        """Gives the next answer after the loop has turned five times."""
+        self.flying += 1
+        self.most = max(self.most, self.flying)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.flying -= 1
+        return await super().complete(request, timeout_s=timeout_s)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.builders import make_prompt
+from tests.builders import CountingProvider, make_prompt
 from toolkit import _sync
 from toolkit._records import FrozenDict, Message, Request, Response
 from toolkit.engine import Caller, RetryPolicy, Slots, call, effective_params
@@ -156,28 +156,17 @@ def test_an_unknown_cost_stays_unknown():
 
 def test_no_more_calls_are_in_flight_than_there_are_places():
     """With three places, ten calls at once never have more than three in flight, and all are answered."""
-    clock, flying, most = FakeClock(), 0, 0
-
-    class Slow(FakeProvider):
-        async def complete(self, request, *, timeout_s):
-            nonlocal flying, most
-            flying += 1
-            most = max(most, flying)
-            for _ in range(5):
-                await asyncio.sleep(0)
-            flying -= 1
-            return await super().complete(request, timeout_s=timeout_s)
+    clock, provider = FakeClock(), CountingProvider(["ok"])
 
     async def work():
         caller = Caller(
             run_id="r", ledger=Diary(), slots=Slots(3, clock=clock), clock=clock, rng=Random(0), policy=RetryPolicy()
         )
-        provider = Slow(["ok"])
         calls = [call(REQUEST, provider, trial_id=f"t1:{n}", caller=caller) for n in range(10)]
         return await asyncio.gather(*calls)
 
     assert [outcome.text for outcome in _sync.run(work())] == ["ok"] * 10
-    assert most == 3
+    assert provider.most == 3
 
 
 @pytest.mark.parametrize(

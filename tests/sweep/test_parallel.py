@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import toolkit as tk
-from tests.builders import make_prompt
+from tests.builders import CountingProvider, make_prompt
 from toolkit import _sync
 from toolkit.config import Settings, parse_config
 from toolkit.config._yaml import load_yaml
-from toolkit.testing import FakeProvider, fake_engine
+from toolkit.testing import fake_engine
 
 
 def test_a_deployment_s_parallel_requests_are_kept(tmp_path):
     """With max_parallel_requests: 2 a sweep has never more than two calls of that model in flight."""
-    flying, most = 0, 0
-
-    class Slow(FakeProvider):
-        async def complete(self, request, *, timeout_s):
-            nonlocal flying, most
-            flying += 1
-            most = max(most, flying)
-            for _ in range(5):
-                await asyncio.sleep(0)
-            flying -= 1
-            return await super().complete(request, timeout_s=timeout_s)
-
+    provider = CountingProvider(["ok"])
     text = "model_list: [{model_name: a, litellm_params: {model: fake/m, max_parallel_requests: 2}}]"
     config = parse_config(load_yaml(text, where="c"), where="c", environ={})
-    engine = fake_engine(Settings(home=tmp_path), providers=[Slow(["ok"])], config=config)
+    engine = fake_engine(Settings(home=tmp_path), providers=[provider], config=config)
     results = tk.sweep(make_prompt(), "a", {"word": list("abcdefgh")}, concurrency=8, engine=engine, progress="off")
     _sync.run(engine.aclose())
     assert list(results.df["status"]) == ["ok"] * 8
-    assert most == 2
+    assert provider.most == 2

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 import toolkit as tk
-from tests.builders import make_prompt
+from tests.builders import CountingProvider, make_prompt
 from toolkit import _sync
 from toolkit.errors import AuthenticationError, RateLimitError, StoreError, UsageError
 from toolkit.testing import FakeProvider
@@ -144,20 +144,9 @@ def test_limits_that_make_no_sense_are_refused(make_engine, options):
 
 def test_at_most_concurrency_calls_are_in_flight(make_engine):
     """With concurrency=2 over two models there are never more than two calls at once."""
-    flying, most = 0, 0
-
-    class Slow(FakeProvider):
-        async def complete(self, request, *, timeout_s):
-            nonlocal flying, most
-            flying += 1
-            most = max(most, flying)
-            for _ in range(5):
-                await asyncio.sleep(0)
-            flying -= 1
-            return await super().complete(request, timeout_s=timeout_s)
-
-    run(make_engine(Slow(["ok"])), models=["fake/x", "fake/y"], concurrency=2)
-    assert most == 2
+    provider = CountingProvider(["ok"])
+    run(make_engine(provider), models=["fake/x", "fake/y"], concurrency=2)
+    assert provider.most == 2
 
 
 def test_a_cancelled_sweep_keeps_what_finished(make_engine):
