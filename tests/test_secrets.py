@@ -15,15 +15,15 @@ from tests.servers._process import serving
 ROOT = Path(__file__).parent.parent
 
 PLANTED = {
-    "OPENAI_API_KEY": "planted-openai-7f3a",
-    "GROQ_API_KEY": "planted-groq-7f3a",
-    "ANTHROPIC_API_KEY": "planted-anthropic-7f3a",
-    "AZURE_API_KEY": "planted-azure-7f3a",
+    "OPENAI_API_KEY": "planted-openai-zw7yqk",
+    "GROQ_API_KEY": "planted-groq-zw7yqk",
+    "ANTHROPIC_API_KEY": "planted-anthropic-zw7yqk",
+    "AZURE_API_KEY": "planted-azure-zw7yqk",
     "LANGFUSE_PUBLIC_KEY": "pk-lf-test",
-    "LANGFUSE_SECRET_KEY": "planted-langfuse-7f3a",
-    "HUMANLOOP_API_KEY": "planted-humanloop-7f3a",
+    "LANGFUSE_SECRET_KEY": "planted-langfuse-zw7yqk",
+    "HUMANLOOP_API_KEY": "planted-humanloop-zw7yqk",
 }
-SIGN = "7f3a"
+SIGN = "zw7yqk"
 
 # What a user does, with every slot filled, against servers that refuse and echo; everything printable is printed.
 PROGRAM = textwrap.dedent(
@@ -34,16 +34,16 @@ PROGRAM = textwrap.dedent(
     tk.set_verbose = True
     engine = tk.configure("config.yaml")
     calls = [
-        dict(model="openai/m", messages=[{"role": "user", "content": "hi"}], api_key="planted-argument-7f3a"),
+        dict(model="openai/m", messages=[{"role": "user", "content": "hi"}], api_key="planted-argument-zw7yqk"),
         dict(model="alias", messages=[{"role": "user", "content": "hi"}]),
         dict(model="groq/m", messages=[{"role": "user", "content": "hi"}], api_base=sys.argv[1]),
         dict(model="anthropic/m", messages=[{"role": "user", "content": "hi"}]),
         dict(model="azure/m", messages=[{"role": "user", "content": "hi"}]),
         dict(model="langfuse/openai/m", prompt_id="p"),
         dict(model="langfuse/openai/m", prompt_id="p", langfuse_host=sys.argv[1], langfuse_public_key="pk",
-             langfuse_secret="planted-secret-argument-7f3a"),
+             langfuse_secret="planted-secret-argument-zw7yqk"),
         dict(model="humanloop/openai/m", prompt_id="p"),
-        dict(model="humanloop/openai/m", prompt_id="p", humanloop_api_key="planted-humanloop-argument-7f3a"),
+        dict(model="humanloop/openai/m", prompt_id="p", humanloop_api_key="planted-humanloop-argument-zw7yqk"),
     ]
     failed = 0
     for call in calls:
@@ -81,17 +81,17 @@ def test_planted_secrets_turn_up_nowhere(tmp_path, status):
             """
             model_list:
               - model_name: alias
-                litellm_params: {model: openai/other, api_key: planted-config-7f3a, api_base: os.environ/BASE}
-            litellm_settings: {langfuse_public_key: pk, langfuse_secret_key: planted-default-7f3a,
+                litellm_params: {model: openai/other, api_key: planted-config-zw7yqk, api_base: os.environ/BASE}
+            litellm_settings: {langfuse_public_key: pk, langfuse_secret_key: planted-default-zw7yqk,
                                langfuse_host: os.environ/HOST}
-            general_settings: {master_key: planted-master-7f3a}
+            general_settings: {master_key: planted-master-zw7yqk}
             """
         ),
         encoding="utf-8",
     )
     with serving("tests.servers.fake_openai") as server:
         # What providers say of a bad key: they show it.
-        everything = " ".join([*PLANTED.values(), "planted-argument-7f3a", "planted-config-7f3a"])
+        everything = " ".join([*PLANTED.values(), "planted-argument-zw7yqk", "planted-config-zw7yqk"])
         server.control(
             status=status, times=None, body={"error": {"message": f"Incorrect API key provided: {everything}"}},
             headers={"retry-after": "0", "x-request-id": "r-1"},
