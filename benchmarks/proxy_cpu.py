@@ -2,7 +2,8 @@
 
 Both run one process. CPU a request from the process's own account (Linux: `/proc`), requests a second at 32 in flight;
 what one request alone waits longer than without a proxy; and how long before the first event of a stream is there, when
-the others come 50 ms later. Ours keeps every call in the run store, LiteLLM none.
+the others come 50 ms later. Ours keeps every call in the run store, LiteLLM none. `bare_proxy.py`, which only passes
+bodies on, shows how little a proxy in Python can cost on the machine at hand.
 Goals: at most 1/60 of LiteLLM's CPU a request, at most 1 ms added at the median, at most 80 MB.
 """
 
@@ -26,12 +27,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _bench import Figures, environment, keep, plain_environ, table, upstream, versions
+from _bench import HERE, Figures, environment, keep, plain_environ, table, upstream, versions
 from completion_cpu import REQUIREMENTS
 
 IN_FLIGHT = 32
 MODELS = ("plain", "managed")
-REQUESTS = {"ours": 4000, "litellm": 300}
+REQUESTS = {"ours": 4000, "litellm": 300, "bare": 4000}
 ALONE = 150
 STREAMS = 20
 GAP_MS = 50.0
@@ -56,13 +57,14 @@ general_settings:
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def commands(config: str, port: int, python: str) -> dict[str, list[str]]:
+def commands(config: str, port: int, python: str, base: str) -> dict[str, list[str]]:
     """How each proxy is started."""
     arguments = ["--config", config, "--port", str(port), "--host", "127.0.0.1"]
     start = "from litellm import run_server; run_server()"
     return {
         "ours": [sys.executable, "-m", "toolkit", "proxy", *arguments],
         "litellm": [python, "-c", start, *arguments, "--num_workers", "1"],
+        "bare": [sys.executable, str(HERE / "bare_proxy.py"), "--base", base, "--port", str(port)],
     }
 
 
@@ -88,7 +90,7 @@ def running(name: str, base: str, python: str, folder: Path) -> Iterator[tuple[i
     own |= {"LANGFUSE_HOST": base, "LANGFUSE_PUBLIC_KEY": "pk-lf-bench", "LANGFUSE_SECRET_KEY": "sk-lf-bench"}
     with (folder / f"{name}.log").open("w+") as log:
         process = subprocess.Popen(
-            commands(str(config), port, python)[name],
+            commands(str(config), port, python, base)[name],
             cwd=folder, env={**plain_environ(), **own}, stdout=log, stderr=log,
         )  # fmt: skip
         try:
@@ -221,14 +223,15 @@ def main() -> int:
         upstream(gap_ms=GAP_MS, python=theirs) as base,
         running("ours", base, theirs, Path(folder)) as ours,
         running("litellm", base, theirs, Path(folder)) as litellm,
+        running("bare", base, theirs, Path(folder)) as bare,
     ):
         for model in MODELS:
-            for process in (ours, litellm):
+            for process in (ours, litellm, bare):
                 loaded(process[1], model, IN_FLIGHT * 4)
         for number in range(asked.rounds * len(MODELS)):
             model = MODELS[number % len(MODELS)]
             direct = loaded(f"{base}/v1", "plain", 0)
-            for name, (pid, url) in (("ours", ours), ("litellm", litellm)):
+            for name, (pid, url) in (("ours", ours), ("litellm", litellm), ("bare", bare)):
                 before, _ = account(pid)
                 figures = loaded(url, model, REQUESTS[name])
                 after, megabytes = account(pid)
@@ -270,7 +273,8 @@ def report(seen: dict[tuple[str, str], list[Figures]], theirs: str) -> int:
     verdict = (
         f"LiteLLM's proxy costs {ratios['plain']:.0f} x the CPU of ours for messages and {ratios['managed']:.0f} x for "
         f"a Langfuse prompt (goal: at least 60); ours adds at most {added:.2f} ms at the median (goal: at most 1) and "
-        f"holds {megabytes:.0f} MB (goal: at most 80)."
+        f"holds {megabytes:.0f} MB (goal: at most 80). A proxy that only passes bodies on stands at "
+        f"{median['plain', 'litellm']['cpu_ms'] / median['plain', 'bare']['cpu_ms']:.0f} x."
     )
     used = f"{versions('promptsweep', 'uvicorn', 'httptools')}; {versions('litellm', 'uvicorn', python=theirs)}"
     keep("proxy_cpu", f"CPU of a proxy, {IN_FLIGHT} in flight", f"{table(header, rows)}\n\n{verdict}", used)
