@@ -1,4 +1,4 @@
-"""Paired comparison of two arms, with a correction for many comparisons."""
+"""Paired comparison of two arms: the difference, its interval and its p, by the method that suits the scores."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.stats._intervals import FloatArray, Interval, group_numbers, is_binary, mean_interval
+from toolkit.stats._arrays import FloatArray, check_level, in_pairs, is_binary, real_groups
+from toolkit.stats._intervals import Interval, caution_of_t, error_of_mean, mean_interval
+from toolkit.stats._paired_tests import sign_flip_p
+from toolkit.stats._pairs import adjusted_gap, bonett_price, mcnemar
 from toolkit.stats._power import rows_for_gap, rows_for_pairs, smallest_gap
-from toolkit.stats._special import incomplete_beta, normal_quantile
-
-# Up to here every pattern of signs is tried; beyond, this many are drawn.
-_MOST_ENUMERATED = 20
-_DRAWS = 9_999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +44,8 @@ class Comparison:
     """Cases that would show a gap of this size four times in five; `None` when the gap or its spread is 0."""
     smallest_gap: float | None
     """Gap that this many cases show four times in five; `None` when it cannot be told."""
+    caution: str | None = None
+    """Why the interval is rough, in words; `None` when it is not."""
 
     @property
     def is_binary(self) -> bool:
@@ -75,23 +75,19 @@ def compare_paired(
         seed: Seed of the draws.
 
     Raises:
-        ValueError: If the lengths differ.
+        ValueError: If the lengths differ, a value is infinite, or `level` is not between 0 and 1.
 
-    Source: D. Bonett and R. Price, JEBS 37 (2012) 479-488; M. Fagerland et al., BMC Med. Res. Meth. 13:91 (2013);
-    B. Phipson and G. Smyth, SAGMB 9 (2010) article 39.
+    Source: at `bonett_price`, `mcnemar`, `mean_interval` and `sign_flip_p`.
 
     Example:
         >>> result = compare_paired([1, 1, 1, 0], [0, 1, 0, 0])
         >>> result.delta, result.wins, result.ties, result.losses
         (0.5, 2, 2, 0)
     """
-    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if len(first) != len(second) or (clusters is not None and len(clusters) != len(first)):
-        raise ValueError("A paired comparison needs the same cases in the same order on both sides.")
+    check_level(level)
+    first, second, groups = in_pairs(a, b, clusters)
     both = ~np.isnan(first) & ~np.isnan(second)
-    groups = None if clusters is None else group_numbers(clusters)[both]
-    if groups is not None and len(np.unique(groups)) == len(groups):
-        groups = None
+    groups = real_groups(None if groups is None else groups[both])
     x, y = first[both], second[both]
     difference = x - y
     n = len(difference)
@@ -115,90 +111,51 @@ def compare_paired(
         method=tested.method,
         rows_needed=math.ceil(tested.needed) if math.isfinite(tested.needed) and tested.needed > 0 else None,
         smallest_gap=gap if math.isfinite(gap) and gap > 0 else None,
+        caution=tested.caution,
     )
 
 
-def bonett_price(wins: int, losses: int, n: int, *, level: float = 0.95) -> Interval | None:
-    """Returns Bonett and Price's interval for the difference of two paired shares; `None` for fewer than two pairs.
+def compare_worst_case(
+    a: Sequence[float] | FloatArray,
+    b: Sequence[float] | FloatArray,
+    *,
+    failed_a: Sequence[bool],
+    failed_b: Sequence[bool],
+    worst: float = 0.0,
+    clusters: Sequence[Hashable] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Compares two arms with every failed case counted as the worst score instead of being left out.
 
-    Example:
-        >>> interval = bonett_price(9, 2, 41)
-        >>> interval.low < 9 / 41 - 2 / 41 < interval.high
-        True
-    """
-    if n < 2:
-        return None
-    up, down = (wins + 1) / (n + 2), (losses + 1) / (n + 2)
-    reach = normal_quantile((1 + level) / 2) * math.sqrt((up + down - (up - down) ** 2) / (n + 2))
-    return Interval(low=max(-1.0, up - down - reach), high=min(1.0, up - down + reach), level=level)
-
-
-def mcnemar(wins: int, losses: int) -> tuple[float, float]:
-    """Returns McNemar's exact two-sided p and its mid-p, from the pairs on which the arms differ.
-
-    Example:
-        >>> exact, mid = mcnemar(9, 2)
-        >>> round(exact, 7), round(mid, 7)
-        (0.0654297, 0.0385742)
-    """
-    n, fewer = wins + losses, min(wins, losses)
-    if n == 0:
-        return 1.0, 1.0
-    at_most = 1.0 if fewer == n else incomplete_beta(n - fewer, fewer + 1, 0.5)
-    exactly = math.exp(math.lgamma(n + 1) - math.lgamma(fewer + 1) - math.lgamma(n - fewer + 1) - n * math.log(2))
-    return min(1.0, 2 * at_most), min(1.0, 2 * at_most - exactly)
-
-
-def sign_flip_p(differences: Sequence[float] | FloatArray, *, seed: int = 0) -> float:
-    """Returns the share of sign patterns whose sum lies at least as far from 0 as the sum seen.
+    It answers what the comparison would be if the missing answers were all bad, for use when failures fall on one
+    arm more than on the other. Cases that are not scored for another reason stay left out.
 
     Args:
-        differences: One a case, or one sum a cluster.
-        seed: Seed of the draws that are made beyond 20 differences that are not 0.
+        a: One number a case; NaN = not scored.
+        b: The same cases in the same order.
+        failed_a: True for each case without an answer in the first arm.
+        failed_b: True for each case without an answer in the second arm.
+        worst: What a failure counts.
+        clusters: As for `compare_paired`.
+        level: Confidence level.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: If the lengths differ, or a value is infinite.
 
     Example:
-        >>> sign_flip_p([1.0, 2.0, 3.0])
-        0.25
+        >>> nan = float("nan")
+        >>> compare_worst_case([1, nan], [1, 1], failed_a=[False, True], failed_b=[False, False]).delta
+        -0.5
     """
-    array = np.asarray(differences, dtype=np.float64)
-    array = array[array != 0]
-    m = len(array)
-    if m == 0:
-        return 1.0
-    # Sums that are equal on paper differ in the last bits, depending on the order of adding.
-    bar = abs(float(array.sum())) - 1e-9 * float(np.abs(array).sum())
-    if m <= _MOST_ENUMERATED:
-        sums = np.zeros(1)
-        for value in array:
-            sums = np.concatenate([sums + value, sums - value])
-        return float(np.mean(np.abs(sums) >= bar))
-    generator = np.random.default_rng(seed)
-    rows = max(1, 2_000_000 // m)
-    reached = 0
-    for start in range(0, _DRAWS, rows):
-        signs = generator.integers(0, 2, size=(min(rows, _DRAWS - start), m), dtype=np.int8) * 2 - 1
-        reached += int(np.sum(np.abs(signs @ array) >= bar))
-    return (reached + 1) / (_DRAWS + 1)
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Returns the p values corrected for their number by Holm's step-down method, in the order given.
-
-    `None` stays `None` and does not count.
-
-    Source: S. Holm, Scand. J. Statist. 6 (1979) 65-70.
-
-    Example:
-        >>> holm([0.01, None, 0.04])
-        [0.02, None, 0.04]
-    """
-    ranked = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    floor = 0.0
-    for rank, (p, place) in enumerate(ranked):
-        floor = max(floor, min(1.0, p * (len(ranked) - rank)))
-        adjusted[place] = floor
-    return adjusted
+    sides = []
+    for scores, failed in ((a, failed_a), (b, failed_b)):
+        array, is_failed = np.asarray(scores, dtype=np.float64), np.asarray(failed, dtype=bool)
+        if array.shape != is_failed.shape:
+            raise ValueError(f"There are {array.size} cases and {is_failed.size} marks of failure; give one a case.")
+        sides.append(np.where(np.isnan(array) & is_failed, worst, array))
+    return compare_paired(sides[0], sides[1], clusters=clusters, level=level, seed=seed)
 
 
 class _Tested(NamedTuple):
@@ -210,29 +167,31 @@ class _Tested(NamedTuple):
     method: str
     variance: float
     needed: float
+    caution: str | None = None
 
 
 def _of_pairs(wins: int, losses: int, n: int, *, level: float) -> _Tested:
     p_exact, mid_p = mcnemar(wins, losses)
-    # One more win and one more loss, so that the variance is never 0.
-    up, down = (wins + 1) / (n + 2), (losses + 1) / (n + 2)
     return _Tested(
         interval=bonett_price(wins, losses, n, level=level),
         p_value=mid_p,
         p_exact=p_exact,
         method="bonett-price, mcnemar mid-p",
-        variance=up + down - (up - down) ** 2,
+        variance=adjusted_gap(wins, losses, n)[1],
         needed=rows_for_pairs(wins / n, losses / n, alpha=1 - level),
     )
 
 
 def _of_differences(difference: FloatArray, groups: NDArray[np.int64] | None, *, level: float, seed: int) -> _Tested:
-    if len(difference) == 0:
+    n = len(difference)
+    if n == 0:
         return _Tested(None, None, None, "none", math.nan, math.inf)
     totals: FloatArray = difference
     if groups is not None:
         totals = np.bincount(groups, weights=difference).astype(np.float64)
-    variance = float(np.var(difference, ddof=1)) if len(difference) > 1 else math.nan
+    error, _ = error_of_mean(difference, groups)
+    # What one case adds, clusters counted in: n cases have this variance over n.
+    variance = math.nan if error is None else n * error**2
     return _Tested(
         interval=mean_interval(difference, clusters=None if groups is None else groups.tolist(), level=level),
         p_value=sign_flip_p(totals, seed=seed),
@@ -240,4 +199,5 @@ def _of_differences(difference: FloatArray, groups: NDArray[np.int64] | None, *,
         method="t, sign flips" if groups is None else "t, sign flips, clustered",
         variance=variance,
         needed=rows_for_gap(float(difference.mean()), variance=variance, alpha=1 - level),
+        caution=None if error is None else caution_of_t(n, groups),
     )

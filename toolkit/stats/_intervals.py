@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.stats._special import normal_quantile, t_quantile
+from toolkit.stats._arrays import FloatArray, check_level, group_numbers, is_binary, numbers, real_groups
+from toolkit.stats._special import beta_quantile, normal_quantile, t_quantile
 
-FloatArray = NDArray[np.float64]
+# Below these the t interval rests on an approximation that is not good yet, and says so.
+_FEW_CASES = 30
+_FEW_CLUSTERS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,8 @@ class Estimate:
     """Cases with a value."""
     method: str
     """`wilson`, `t`, `t, clustered` or `none`."""
+    caution: str | None = None
+    """Why the interval is rough, in words; `None` when it is not."""
 
 
 def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval | None:
@@ -53,9 +58,8 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval | None:
         >>> round(interval.low, 3), round(interval.high, 3)
         (0.49, 0.943)
     """
-    _check_level(level)
-    if not 0 <= successes <= n:
-        raise ValueError(f"{successes!r} successes in {n!r} cases cannot be.")
+    check_level(level)
+    _check_count(successes, n)
     if n < 2:
         return None
     z2 = normal_quantile((1 + level) / 2) ** 2
@@ -63,6 +67,31 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval | None:
     reach = math.sqrt(z2 * (successes * (n - successes) / n + z2 / 4))
     low = 0.0 if successes == 0 else (centre - reach) / (n + z2)
     high = 1.0 if successes == n else (centre + reach) / (n + z2)
+    return Interval(low=low, high=high, level=level)
+
+
+def clopper_pearson(successes: int, n: int, *, level: float = 0.95) -> Interval | None:
+    """Returns Clopper and Pearson's interval for a share: never too short, and wider than Wilson's.
+
+    `None` for fewer than two cases. With `level=0.90` each end is a one-sided bound at 95 %, as in "at most 1 in 100
+    fail, seen none in 300".
+
+    Raises:
+        ValueError: If `successes` is not within 0 to `n`, or `level` is not between 0 and 1.
+
+    Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404-413.
+
+    Example:
+        >>> round(clopper_pearson(0, 300, level=0.90).high, 6)
+        0.009936
+    """
+    check_level(level)
+    _check_count(successes, n)
+    if n < 2:
+        return None
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else beta_quantile(tail, successes, n - successes + 1)
+    high = 1.0 if successes == n else beta_quantile(1 - tail, successes + 1, n - successes)
     return Interval(low=low, high=high, level=level)
 
 
@@ -86,23 +115,37 @@ def mean_interval(
 
     Source: C. Cameron and D. Miller, "A Practitioner's Guide to Cluster-Robust Inference", JHR 50 (2015) 317-372.
     """
-    _check_level(level)
+    check_level(level)
     array, groups = _present(values, clusters)
-    n = len(array)
-    if groups is None:
-        totals = array - array.mean() if n else array
-    else:
-        _, inverse = np.unique(groups, return_inverse=True)
-        totals = np.bincount(inverse, weights=array - array.mean()) if n else array
-    g = len(totals)
-    if g < 2:
+    error, df = error_of_mean(array, groups)
+    if error is None:
         return None
-    error = math.sqrt(g / (g - 1) * float(np.sum(totals**2))) / n
-    if error <= 1e-12 * max(1.0, float(np.max(np.abs(array)))):
-        return None
-    reach = t_quantile((1 + level) / 2, g - 1) * error
-    mean = float(array.mean())
+    reach, mean = t_quantile((1 + level) / 2, df) * error, float(array.mean())
     return Interval(low=mean - reach, high=mean + reach, level=level)
+
+
+def error_of_mean(array: FloatArray, groups: NDArray[np.int64] | None) -> tuple[float | None, int]:
+    """Returns the standard error of the mean and its degrees of freedom.
+
+    The error is `None` for fewer than two values or groups, and when no spread was seen.
+
+    Args:
+        array: Finite values.
+        groups: The number of each value's cluster; `None` = all independent.
+    """
+    n = len(array)
+    if n == 0:
+        return None, 0
+    deviations = array - array.mean()
+    if groups is not None:
+        _, numbered = np.unique(groups, return_inverse=True)
+        deviations = np.bincount(numbered, weights=deviations)
+    g = len(deviations)
+    if g < 2:
+        return None, 0
+    error = math.sqrt(g / (g - 1) * float(np.sum(deviations**2))) / n
+    # What adding leaves in the last digits is no spread.
+    return (None if error <= 1e-12 * max(1.0, float(np.max(np.abs(array)))) else error), g - 1
 
 
 def estimate(
@@ -126,36 +169,36 @@ def estimate(
     if n == 0:
         return Estimate(mean=None, interval=None, n=0, method="none")
     mean = float(array.mean())
-    is_clustered = groups is not None and len(np.unique(groups)) < n
-    if not is_clustered and is_binary(array):
+    groups = real_groups(groups)
+    if groups is None and is_binary(array):
         interval, method = wilson(int(array.sum()), n, level=level), "wilson"
     else:
         interval = mean_interval(array, clusters=None if groups is None else groups.tolist(), level=level)
-        method = "t, clustered" if is_clustered else "t"
-    return Estimate(mean=mean, interval=interval, n=n, method=method if interval is not None else "none")
+        method = "t" if groups is None else "t, clustered"
+    if interval is None:
+        return Estimate(mean=mean, interval=None, n=n, method="none")
+    caution = None if method == "wilson" else caution_of_t(n, groups)
+    return Estimate(mean=mean, interval=interval, n=n, method=method, caution=caution)
 
 
-def is_binary(values: FloatArray) -> bool:
-    """True when every value is 0 or 1."""
-    return bool(np.all((values == 0) | (values == 1)))
+def caution_of_t(n: int, groups: NDArray[np.int64] | None) -> str | None:
+    """Returns why a t interval of so few values is rough; `None` from 30 cases and, if clustered, 20 clusters on."""
+    if groups is not None:
+        g = len(np.unique(groups))
+        return f"{g} clusters, fewer than {_FEW_CLUSTERS}: the interval is rough" if g < _FEW_CLUSTERS else None
+    return f"{n} cases, fewer than {_FEW_CASES}: the interval is rough" if n < _FEW_CASES else None
 
 
-def group_numbers(clusters: Sequence[Hashable]) -> NDArray[np.int64]:
-    """Returns one whole number a value, equal where the clusters are equal."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], dtype=np.int64)
+def _check_count(successes: int, n: int) -> None:
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes!r} successes in {n!r} cases cannot be.")
 
 
 def _present(
     values: Sequence[float] | FloatArray, clusters: Sequence[Hashable] | None
 ) -> tuple[FloatArray, NDArray[np.int64] | None]:
-    array = np.asarray(values, dtype=np.float64)
+    array = numbers(values)
     if clusters is not None and len(clusters) != len(array):
         raise ValueError(f"There are {len(array)} values and {len(clusters)} cluster names; give one a value.")
     keep = ~np.isnan(array)
     return array[keep], None if clusters is None else group_numbers(clusters)[keep]
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"A confidence level lies between 0 and 1, such as 0.95; got {level!r}.")

@@ -1,4 +1,4 @@
-"""The three special functions behind the intervals and tests: incomplete beta, Student's t, the normal quantile."""
+"""The special functions behind the intervals and tests: the beta, Student's t and the normal distribution."""
 
 from __future__ import annotations
 
@@ -94,6 +94,47 @@ def normal_quantile(p: float) -> float:
         1.959964
     """
     return NormalDist().inv_cdf(p)
+
+
+def normal_cdf(x: float) -> float:
+    """Returns the chance that a standard normal is at most `x`, exact in both tails.
+
+    Example:
+        >>> round(normal_cdf(-1.959964), 6)
+        0.025
+    """
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+def beta_quantile(p: float, a: float, b: float) -> float:
+    """Returns the value that a Beta(`a`, `b`) stays below with chance `p`.
+
+    Raises:
+        ValueError: If `p` is not between 0 and 1, or a shape is not positive.
+
+    Example:
+        >>> round(beta_quantile(0.975, 1, 10), 6)
+        0.308497
+    """
+    if not 0 < p < 1:
+        raise ValueError(f"A beta quantile needs 0 < p < 1; got {p!r}.")
+    low, high = 0.0, 1.0
+    while high - low > 1e-15 * max(high, 1e-300):
+        middle = (low + high) / 2.0
+        if middle in (low, high):
+            break
+        low, high = (middle, high) if incomplete_beta(a, b, middle) < p else (low, middle)
+    return (low + high) / 2.0
+
+
+def log_beta(a: float, b: float) -> float:
+    """Returns the logarithm of the beta function, for positive shapes.
+
+    Example:
+        >>> round(math.exp(log_beta(2, 3)), 6)
+        0.083333
+    """
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 def _upper_tail(t: float, df: float) -> float:
