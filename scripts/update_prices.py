@@ -9,6 +9,8 @@ kinds of price that this toolkit can apply. Run it in an environment of its own,
 Models whose tokens are not all text in and text out (images, audio, video, embeddings), and those that are charged by
 the request or by the hour as well, are kept without a price: their cost stays unknown, which is better than nearly
 right, and no looser entry after theirs takes their names. The same for a price of 0 that is not said to be one.
+
+`context` is the number of tokens that a model reads and writes at most, where the package knows it.
 """
 
 from __future__ import annotations
@@ -86,7 +88,10 @@ def _models(provider: Any, today: dt.date) -> list[dict[str, Any]]:
         is_whole = len(rates) == len(options)
         if any(rate["input"] == rate["output"] == 0 for rate in rates) and not model.id.endswith(":free"):
             is_whole = False
-        found.append({"match": _pattern(model.match), "rates": _current(rates, today) if is_whole else []})
+        entry: dict[str, Any] = {"match": _pattern(model.match), "rates": _current(rates, today) if is_whole else []}
+        if model.context_window:
+            entry["context"] = model.context_window
+        found.append(entry)
     return found
 
 

@@ -40,6 +40,8 @@ class EventParser:
         self._event = ""
         self._at_start = True
         self._is_held = False
+        self.is_repaired = False
+        """True once a byte that is no UTF-8 was replaced."""
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Returns the events that `chunk` completes."""
@@ -60,12 +62,19 @@ class EventParser:
         events = []
         for line in lines:
             if line:
-                self._take_field(line.decode("utf-8", "replace"))
+                self._take_field(self._decoded(line))
                 continue
             if self._data:
                 events.append(ServerEvent(data="\n".join(self._data), event=self._event or "message"))
             self._data, self._event = [], ""
         return events
+
+    def _decoded(self, line: bytes) -> str:
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError:
+            self.is_repaired = True
+            return line.decode("utf-8", "replace")
 
     def _take_field(self, line: str) -> None:
         name, _, value = line.partition(":")

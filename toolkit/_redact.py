@@ -120,6 +120,22 @@ def redact(text: str) -> str:
     return text
 
 
+def known_masker() -> Callable[[str], str]:
+    """Returns a function that masks the credentials known now, and nothing that only looks like one.
+
+    For what models wrote: a text may speak of keys, and a real one still goes nowhere.
+    """
+    values = sorted(_KNOWN | _of_environment(), key=len, reverse=True)
+
+    def mask(text: str) -> str:
+        for value in values:
+            if value in text:
+                text = text.replace(value, MASK)
+        return text
+
+    return mask
+
+
 def _of_environment() -> set[str]:
     """Credentials of the environment that nobody has asked for yet: a service may echo one all the same."""
     return {

@@ -18,6 +18,9 @@ _CREDENTIALS = {
     "api-key": f"api-key: {MASK}",
 }
 
+# Headers without which a service does not take the request.
+_VERSIONS = ("anthropic-version",)
+
 
 def set_verbose(on: bool) -> None:
     """Turns the request log on or off for this process; `TOOLKIT_LOG=DEBUG` turns it on as well."""
@@ -36,7 +39,7 @@ def log_request(method: str, url: str, headers: Mapping[str, str], body: bytes) 
     Args:
         method: `POST`.
         url: With the real endpoint.
-        headers: As sent; only that a credential is there is shown.
+        headers: As sent; shown are the API's version, and of a credential only that it is there.
         body: As sent.
     """
     sys.stderr.write(request_text(method, url, headers, body))
@@ -55,11 +58,9 @@ def request_text(method: str, url: str, headers: Mapping[str, str], body: bytes)
         -d '{"a": "it'"'"'s"}'
         <BLANKLINE>
     """
-    lines = [f"curl -X {method}", redact(url)]
-    lines += [f"-H {shlex.quote(shown)}" for name, shown in _CREDENTIALS.items() if _has(headers, name)]
+    given = {name.lower(): value for name, value in headers.items()}
+    lines = [f"curl -X {method}", shlex.quote(redact(url))]
+    lines += [f"-H {shlex.quote(shown)}" for name, shown in _CREDENTIALS.items() if name in given]
+    lines += [f"-H {shlex.quote(f'{name}: {given[name]}')}" for name in _VERSIONS if name in given]
     lines.append(f"-d {shlex.quote(redact(body.decode('utf-8', 'replace')))}")
     return f"{method} Request Sent from toolkit:\n" + " \\\n".join(lines) + "\n"
-
-
-def _has(headers: Mapping[str, str], name: str) -> bool:
-    return any(given.lower() == name for given in headers)

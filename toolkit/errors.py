@@ -26,6 +26,8 @@ ToolkitError
 ├── StoreError
 │   ├── StoreVersionError
 │   ├── StoreBusyError
+│   ├── StoreFullError                   no space, or no right to write; what was paid for is held in memory
+│   ├── StoreCorruptError                damaged; `repair_store` saves what is whole
 │   └── RunNotFoundError
 └── ScorerError
 """
@@ -36,6 +38,8 @@ import os
 import traceback
 from collections.abc import Sequence
 from typing import Any
+
+from toolkit._kinds import FailureKind as FailureKind
 
 
 class ToolkitError(Exception):
@@ -158,7 +162,7 @@ class ProviderError(ToolkitError):
     `kind` is the word that stands in the frame's `failure` column; `retryable` is all that the engine asks.
     """
 
-    kind = "provider"
+    kind: str = FailureKind.PROVIDER
     retryable = False
     suspends_model = False
     """True when no later call of the same model can succeed until a person acts."""
@@ -194,21 +198,21 @@ class ProviderError(ToolkitError):
 class ProviderTimeoutError(ProviderError):
     """No whole answer within the time allowed."""
 
-    kind = "timeout"
+    kind = FailureKind.TIMEOUT
     retryable = True
 
 
 class ProviderConnectionError(ProviderError):
     """The connection failed or broke; `kind` is `connect`, `connection`, `dns` or `tls`."""
 
-    kind = "connection"
+    kind = FailureKind.CONNECTION
     retryable = True
 
 
 class RateLimitError(ProviderError):
     """The provider asks us to slow down."""
 
-    kind = "rate_limit"
+    kind = FailureKind.RATE_LIMIT
     retryable = True
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, **details: Any) -> None:
@@ -220,52 +224,61 @@ class RateLimitError(ProviderError):
 class ProviderServerError(RateLimitError):
     """The provider failed (5xx, 529 overloaded); carries `retry_after_s` where the answer did."""
 
-    kind = "server"
+    kind = FailureKind.SERVER
 
 
 class AuthenticationError(ProviderError):
     """The provider refused the credential."""
 
-    kind = "auth"
+    kind = FailureKind.AUTH
     suspends_model = True
 
 
 class QuotaError(ProviderError):
     """The account has no credit or quota left; waiting does not help."""
 
-    kind = "quota"
+    kind = FailureKind.QUOTA
     suspends_model = True
 
 
 class ModelNotFoundError(ProviderError):
     """The provider does not know the model or deployment."""
 
-    kind = "not_found"
+    kind = FailureKind.NOT_FOUND
     suspends_model = True
 
 
 class BadRequestError(ProviderError):
     """The provider refused this request as it stands."""
 
-    kind = "bad_request"
+    kind = FailureKind.BAD_REQUEST
+
+    def __init__(self, message: str, *, param: str | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.param = param
+        """Parameter that the provider cannot take, as for `temperature` on a reasoning model; `None` = none named."""
 
 
 class ContextLengthError(BadRequestError):
     """The request is longer than the model reads."""
 
-    kind = "context_length"
+    kind = FailureKind.CONTEXT_LENGTH
+    estimated_tokens: int | None = None
+    """Tokens of the messages by our own estimate."""
+    limit_tokens: int | None = None
+    """Most that the model reads, by the provider's words or the dated table."""
 
 
 class ContentFilterError(BadRequestError):
     """The provider's filter refused the prompt."""
 
-    kind = "content_filter"
+    kind = FailureKind.CONTENT_FILTER
 
 
 class InvalidResponseError(ProviderError):
     """The answer is not what the API promises; `kind` `malformed_response`, `empty_response`, `truncated_stream`."""
 
-    kind = "malformed_response"
+    kind = FailureKind.MALFORMED_RESPONSE
     retryable = True
 
 
@@ -302,6 +315,26 @@ class StoreBusyError(StoreError):
     """Another process keeps the store locked."""
 
 
+class StoreFullError(StoreError):
+    """The store takes no more for now: no space left, or no right to write; what was paid for is held in memory."""
+
+    def __init__(
+        self, message: str, *, path: str | None = None, held: int = 0, needed_bytes: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.held = held
+        self.needed_bytes = needed_bytes
+
+
+class StoreCorruptError(StoreError):
+    """The store's file is damaged; it was left as it is, and `repair_store` saves what is whole into a new one."""
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class RunNotFoundError(StoreError):
     """The store has no such run; the message says which it has."""
 
@@ -319,9 +352,17 @@ class MissingVariableWarning(UserWarning):
     """A placeholder has no value and stays in the text as written."""
 
 
+class StoreWarning(UserWarning):
+    """The run store works, but not in the way it is meant to."""
+
+
 class ConfigWarning(UserWarning):
     """A settings file has a key that means nothing here."""
 
 
 class UnusedVariableWarning(UserWarning):
     """A variable is given that no prompt of the sweep reads."""
+
+
+class DriftWarning(UserWarning):
+    """A prompt source no longer has what a run was planned with; the run goes on with its own copy."""

@@ -56,6 +56,7 @@ def test_address_of_the_caller_gets_no_key_of_the_environment(server: ServerProc
     assert authorization(server) is None
 
 
+@pytest.mark.line("6.17")
 def test_address_of_the_environments_origin_gets_its_key(server: ServerProcess) -> None:
     """An `api_base` with the origin of the environment's own base URL is sent the environment's key."""
     environ = {"OPENAI_API_KEY": ENVIRON_KEY, "OPENAI_BASE_URL": server.url + "/v1"}
@@ -78,6 +79,7 @@ def test_own_key_alone_goes_to_the_usual_address(server: ServerProcess) -> None:
     assert authorization(server) == f"Bearer {OWN_KEY}"
 
 
+@pytest.mark.line("6.16")
 @pytest.mark.parametrize(
     ("own", "other"),
     [

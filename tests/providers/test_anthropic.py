@@ -103,6 +103,7 @@ def test_refusal_keeps_its_explanation(server: ServerProcess) -> None:
     assert complete(server).refusal == "No."
 
 
+@pytest.mark.line("6.7")
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_tool_use_becomes_tool_calls(server: ServerProcess, is_streamed: bool) -> None:
     """A `tool_use` block is a tool call in OpenAI's form, its input JSON text."""
@@ -271,6 +272,7 @@ def test_sampling_parameters_reach_the_api(server: ServerProcess) -> None:
     assert (received["body"]["temperature"], received["headers"]["anthropic-version"]) == (0.5, "2023-06-01")
 
 
+@pytest.mark.line("6.6")
 def test_system_message_is_no_turn_on_the_wire(server: ServerProcess) -> None:
     """A system message arrives as `system`."""
     messages = (Message(role="system", content="Be brief."), Message(role="user", content="Hi"))

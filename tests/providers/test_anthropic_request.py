@@ -36,6 +36,7 @@ def test_body_holds_nothing_that_nobody_asked_for() -> None:
 
 
 # completion.md section 6: system split off.
+@pytest.mark.line("6.6")
 @pytest.mark.parametrize(
     ("messages", "system", "roles"),
     [
@@ -58,6 +59,7 @@ def test_system_messages_are_split_off(messages: list[dict[str, Any]], system: A
 
 
 # completion.md section 6: content blocks.
+@pytest.mark.line("6.7")
 @pytest.mark.parametrize(
     ("part", "block"),
     [
@@ -82,6 +84,7 @@ def test_content_part_becomes_a_block(part: dict[str, Any], block: dict[str, Any
     assert body({"role": "user", "content": [part]})["messages"] == [{"role": "user", "content": [block]}]
 
 
+@pytest.mark.line("6.7")
 def test_tool_calls_and_their_results_become_blocks() -> None:
     """A call becomes `tool_use` with its arguments parsed; results that follow one another become one user turn."""
     other = {"id": "c2", "type": "function", "function": {"name": "wait", "arguments": ""}}
@@ -118,6 +121,7 @@ def test_text_beside_a_tool_call_stays_before_it() -> None:
 
 
 # completion.md section 6: `max_tokens` required and defaulted from the model's known limit else 4096.
+@pytest.mark.line("6.8")
 @pytest.mark.parametrize(
     ("model", "params", "limit"),
     [

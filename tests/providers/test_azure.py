@@ -60,6 +60,7 @@ def deployment(**params: Any) -> Any:
 
 
 # completion.md section 6: azure/ (deployment path, api-version, `api-key` or bearer).
+@pytest.mark.line("6.3")
 @pytest.mark.parametrize(
     ("base_url", "model", "version", "url"),
     [
@@ -80,6 +81,7 @@ def test_deployment_is_in_the_address(base_url: str, model: str, version: str | 
     assert AzureWire(api_version=version).url(base_url, model) == url
 
 
+@pytest.mark.line("6.5")
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_request_arrives_at_the_deployment(server: ServerProcess, is_streamed: bool) -> None:
     """A request goes to the deployment's path with its key in `api-key`, and the answer is read as OpenAI's."""
@@ -93,6 +95,7 @@ def test_request_arrives_at_the_deployment(server: ServerProcess, is_streamed: b
     assert "authorization" not in received["headers"]
 
 
+@pytest.mark.line("6.5")
 def test_token_goes_out_as_bearer(server: ServerProcess) -> None:
     """A token of Entra ID is sent as a bearer token, not as a key."""
     ask(azure(server, api_key=Secret(TOKEN)), deployment())
@@ -101,6 +104,7 @@ def test_token_goes_out_as_bearer(server: ServerProcess) -> None:
     assert "api-key" not in headers
 
 
+@pytest.mark.line("6.4")
 @pytest.mark.parametrize(
     ("environ", "header", "value"),
     [
@@ -118,6 +122,7 @@ def test_environment_says_how_to_reach_azure(
     assert server.requests()[0]["headers"][header] == value
 
 
+@pytest.mark.line("6.4")
 def test_version_of_the_deployment_wins() -> None:
     """A deployment's `api_version` goes before AZURE_API_VERSION, and makes another provider."""
     environ = {"AZURE_API_BASE": "http://h", "AZURE_API_VERSION": "1", "AZURE_API_KEY": "planted-azure-key"}

@@ -94,11 +94,13 @@ def send(name: str, environ: dict[str, str], *, access: Access | None = None) ->
     _sync.run(call())
 
 
+@pytest.mark.line("6.2")
 def test_every_provider_of_the_list_is_known() -> None:
     """Each provider that the specification names may stand before the slash."""
     assert {*COMPATIBLE, *OTHERS} <= set(Providers(HttpClient(), environ={}).known())
 
 
+@pytest.mark.line("6.1")
 @pytest.mark.parametrize(("name", "url"), COMPATIBLE.items())
 def test_compatible_provider_is_reached_at_its_documented_address(name: str, url: str) -> None:
     """A compatible provider is OpenAI's protocol at the address that the service documents."""
@@ -106,6 +108,7 @@ def test_compatible_provider_is_reached_at_its_documented_address(name: str, url
     assert provider._url(make_request()) == url  # type: ignore[attr-defined]  # shown nowhere else without sending
 
 
+@pytest.mark.line("6.12")
 @pytest.mark.parametrize(("name", "variable"), KEYS.items())
 def test_key_variable_is_read(name: str, variable: str, servers: dict[str, ServerProcess]) -> None:
     """The provider's key comes from its own environment variable."""
@@ -122,6 +125,7 @@ def test_key_variable_is_read(name: str, variable: str, servers: dict[str, Serve
                                    headers.get("api-key", ""))  # fmt: skip
 
 
+@pytest.mark.line("6.13")
 @pytest.mark.parametrize(("name", "variable"), [(name, variable) for name, all_ in URLS.items() for variable in all_])
 def test_address_variable_is_read(name: str, variable: str, servers: dict[str, ServerProcess]) -> None:
     """The provider's address comes from its own environment variables."""
@@ -130,6 +134,7 @@ def test_address_variable_is_read(name: str, variable: str, servers: dict[str, S
     assert len(server.requests()) == 1
 
 
+@pytest.mark.line("6.14")
 @pytest.mark.parametrize("name", ["openai", "anthropic", "groq", "gemini"])
 def test_missing_key_is_named(name: str) -> None:
     """Without its key a provider's own address is refused before sending, by the name of the variable."""
@@ -138,6 +143,7 @@ def test_missing_key_is_named(name: str) -> None:
         provider.check(model)
 
 
+@pytest.mark.line("6.15")
 @pytest.mark.parametrize("name", ["openai", "anthropic", "azure"])
 def test_key_never_follows_a_redirect(name: str, servers: dict[str, ServerProcess]) -> None:
     """A redirect to another origin is an error, and the other origin hears nothing."""
@@ -150,6 +156,7 @@ def test_key_never_follows_a_redirect(name: str, servers: dict[str, ServerProces
     assert raised.value.kind == "redirect"
 
 
+@pytest.mark.line("6.16")
 @pytest.mark.parametrize("name", ["openai", "anthropic", "groq", "ollama"])
 def test_key_never_follows_an_address_that_it_was_not_given_for(name: str, servers: dict[str, ServerProcess]) -> None:
     """A caller's `api_base` is sent no key of the environment."""
@@ -158,6 +165,7 @@ def test_key_never_follows_an_address_that_it_was_not_given_for(name: str, serve
     assert "planted-key-value" not in repr(server.requests()[0]["headers"])
 
 
+@pytest.mark.line("6.16")
 def test_azure_sends_no_foreign_key_either(servers: dict[str, ServerProcess]) -> None:
     """A caller's `api_base` for Azure without a key is refused before sending: Azure answers nobody without one."""
     environ = {"AZURE_API_KEY": "planted-key-value", "AZURE_API_BASE": "https://mine.openai.azure.com"}

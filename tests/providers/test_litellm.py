@@ -89,6 +89,7 @@ def piece(delta: dict[str, Any], finish_reason: str | None = None) -> Body:
 
 
 # completion.md section 6: optional `litellm/` for the rest.
+@pytest.mark.line("6.11")
 def test_request_goes_out_once_and_as_it_is(litellm: Any) -> None:
     """The package is given the model behind the prefix, the messages and the params, and told to make no retries."""
     ask(bridge, make_request("hello", model="cohere/command-r", temperature=0, stop=["\n"], stream=True))

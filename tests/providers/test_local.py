@@ -189,6 +189,7 @@ def test_file_that_is_no_model_says_so(tmp_path: Path) -> None:
     _sync.run(provider.aclose())
 
 
+@pytest.mark.line("6.10")
 def test_local_model_is_local() -> None:
     """The engine is told that nothing leaves the process and that one call at a time makes sense."""
     capabilities = LocalProvider().capabilities

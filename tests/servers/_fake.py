@@ -150,8 +150,10 @@ def serve(handler: type[FakeHandler], state: FakeState, description: str | None)
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=Path)
+    parser.add_argument("--key", help="what the credential's header must say, instead of the server's usual")
     arguments = parser.parse_args()
     handler.state = state
+    handler.key = arguments.key or handler.key
     if arguments.seed is not None:
         state.control({"seed": json.loads(arguments.seed.read_text(encoding="utf-8"))})
     server = _Server(("127.0.0.1", arguments.port), handler)

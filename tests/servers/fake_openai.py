@@ -41,6 +41,8 @@ class Fake:
 
     paths: tuple[str, ...] = PATHS
     """Ends of the paths that are answered with a completion."""
+    fault_keys: set[str] = FAULT_KEYS
+    """What a fault may say."""
 
     def __init__(self, *, latency_ms: float, seed: int, required_key: str | None) -> None:
         self.latency_ms = latency_ms
@@ -59,16 +61,20 @@ class Fake:
             self.most_in_flight = 0
         elif "latency_ms" in command:
             self.latency_ms = float(command["latency_ms"])
-        elif unknown := sorted(set(command) - FAULT_KEYS):
+        elif unknown := sorted(set(command) - self.fault_keys):
             return {"error": f"unknown: {unknown}"}
         else:
             self.faults.append({"times": 1, **command})
         return {"ok": True}
 
-    def next_fault(self, messages: str) -> dict[str, Any] | None:
-        """The first fault that fits these messages; one that is used up goes."""
+    def fits(self, fault: dict[str, Any], messages: str, body: dict[str, Any]) -> bool:
+        """Whether a fault is for this request."""
+        return fault.get("match") is None or fault["match"] in messages
+
+    def next_fault(self, messages: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The first fault that fits this request; one that is used up goes."""
         for fault in self.faults:
-            if fault.get("match") is None or fault["match"] in messages:
+            if self.fits(fault, messages, body):
                 if fault["times"] is not None:
                     fault["times"] -= 1
                     if fault["times"] <= 0:
@@ -225,7 +231,7 @@ class Connection:
         self.fake.received.append({"path": path, "headers": headers, "body": body, "at_s": time.monotonic(),
                                    "digest": hashlib.sha256(content).hexdigest()[:16]})  # fmt: skip
         messages = "\n".join(text_of(message) for message in body.get("messages", []))
-        fault = self.fake.next_fault(messages)
+        fault = self.fake.next_fault(messages, body)
         delay_s = (fault or {}).get("delay_s", self.fake.latency_ms / 1000)
         if delay_s:
             await asyncio.sleep(delay_s)
@@ -246,6 +252,18 @@ class Connection:
         if fault.get("cut") == "before":
             self.writer.transport.abort()
             return False
+        content, content_type = self.content(fault, body)
+        headers = fault.get("headers", {})
+        return await self.send(
+            fault.get("status", 200),
+            content,
+            fault.get("content_type", content_type),
+            headers=list(headers.items()) if isinstance(headers, dict) else [tuple(pair) for pair in headers],
+            fault=fault,
+        )
+
+    def content(self, fault: dict[str, Any], body: dict[str, Any]) -> tuple[bytes, str]:
+        """The body of a faulty answer, and its content type."""
         content_type = "application/json"
         if "sse" in fault:
             content, content_type = fault["sse"].encode("utf-8", "surrogatepass"), "text/event-stream"
@@ -259,14 +277,7 @@ class Connection:
             content = json.dumps(self.fake.answer(body)).encode()
         else:
             content = json.dumps(self.fake.error("Scripted fault.", error_type="scripted", code=None)).encode()
-        headers = fault.get("headers", {})
-        return await self.send(
-            fault.get("status", 200),
-            content,
-            fault.get("content_type", content_type),
-            headers=list(headers.items()) if isinstance(headers, dict) else [tuple(pair) for pair in headers],
-            fault=fault,
-        )
+        return content, content_type
 
     async def send_json(self, status: int, value: Any) -> bool:
         """Sends a JSON answer."""
@@ -312,10 +323,10 @@ class Connection:
         return True
 
 
-async def serve(fake: Fake, *, port: int) -> None:
+async def serve(fake: Fake, *, port: int, connection: type[Connection] = Connection) -> None:
     """Serves on loopback until standard input is closed."""
     server = await asyncio.start_server(
-        lambda reader, writer: Connection(fake, reader, writer).serve(), "127.0.0.1", port, limit=1 << 20, backlog=1024
+        lambda reader, writer: connection(fake, reader, writer).serve(), "127.0.0.1", port, limit=1 << 20, backlog=1024
     )
     sys.stdout.write(json.dumps({"port": server.sockets[0].getsockname()[1]}) + "\n")
     sys.stdout.flush()
@@ -330,7 +341,9 @@ async def serve(fake: Fake, *, port: int) -> None:
     await over.wait()
 
 
-def main(kind: type[Fake] = Fake, *, description: str | None = __doc__) -> None:
+def main(
+    kind: type[Fake] = Fake, *, connection: type[Connection] = Connection, description: str | None = __doc__
+) -> None:
     """Reads the arguments and serves."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 = any free one")
@@ -339,7 +352,7 @@ def main(kind: type[Fake] = Fake, *, description: str | None = __doc__) -> None:
     parser.add_argument("--require-key", default=None, help="the only key that is accepted")
     options = parser.parse_args()
     fake = kind(latency_ms=options.latency_ms, seed=options.seed, required_key=options.require_key)
-    asyncio.run(serve(fake, port=options.port))
+    asyncio.run(serve(fake, port=options.port, connection=connection))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,16 @@
 
 from toolkit._http._body import MAX_BODY_BYTES, describe_body, encode_json, parse_json
 from toolkit._http._client import IDLE_TIMEOUT_S, HttpClient, HttpResponse, HttpStream
-from toolkit._http._failure import FailureKind, HttpFailure
+from toolkit._http._failure import HttpFailure, HttpFailureKind
 from toolkit._http._wire import CONNECT_TIMEOUT_S
 
 __all__ = [
     "CONNECT_TIMEOUT_S",
     "IDLE_TIMEOUT_S",
     "MAX_BODY_BYTES",
-    "FailureKind",
     "HttpClient",
     "HttpFailure",
+    "HttpFailureKind",
     "HttpResponse",
     "HttpStream",
     "describe_body",

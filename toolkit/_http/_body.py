@@ -16,14 +16,23 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 """Most bytes of one answer after decompression; more is not read."""
 
 
+_GZIP = b"\x1f\x8b"
+
+
 class BodyReader:
-    """Reads an answer's body piece by piece, decompressed, and stops at the cap before it holds more."""
+    """Reads an answer's body piece by piece, decompressed, and stops at the cap before it holds more.
 
-    __slots__ = ("_answer", "_inflater", "_size")
+    Args:
+        answer: Whose head has arrived.
+        at_most: Most bytes after decompression.
+    """
 
-    def __init__(self, answer: Answer) -> None:
+    __slots__ = ("_answer", "_at_most", "_inflater", "_size")
+
+    def __init__(self, answer: Answer, *, at_most: int = MAX_BODY_BYTES) -> None:
         encoding = answer.headers.get("content-encoding", "identity").strip().lower()
         self._answer = answer
+        self._at_most = at_most
         self._inflater = None if answer.is_decoded or encoding in ("identity", "") else _Inflater(encoding)
         self._size = 0
 
@@ -34,10 +43,10 @@ class BodyReader:
             HttpFailure: If the connection breaks, or the body is larger than the cap or cannot be decompressed.
         """
         while raw := await self._answer.next_part():
-            part = raw if self._inflater is None else self._inflater.feed(raw, at_most=MAX_BODY_BYTES - self._size + 1)
+            part = raw if self._inflater is None else self._inflater.feed(raw, at_most=self._at_most - self._size + 1)
             self._size += len(part)
-            if self._size > MAX_BODY_BYTES:
-                message = f"the answer is larger than {MAX_BODY_BYTES:,} bytes"
+            if self._size > self._at_most:
+                message = f"the answer is larger than {self._at_most:,} bytes"
                 raise HttpFailure("too_large", message, request_sent=True)
             if part:
                 return part
@@ -70,18 +79,28 @@ class _Inflater:
     def feed(self, raw: bytes, *, at_most: int) -> bytes:
         """Returns what `raw` adds, cut at `at_most` bytes."""
         try:
-            try:
-                return self._zlib.decompress(raw, at_most)
-            except zlib.error:
-                if self._is_begun:
-                    raise
-                # Some servers send deflate without its header.
-                self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
-                return self._zlib.decompress(raw, at_most)
-            finally:
-                self._is_begun = True
+            part = self._feed(raw, at_most)
+            # Gzip may come as several pieces, each whole by itself, one after the other; anything else is padding.
+            while self._zlib.eof and len(part) < at_most and (rest := self._zlib.unused_data)[:2] == _GZIP:
+                self._zlib = zlib.decompressobj(zlib.MAX_WBITS | 32)
+                part += self._zlib.decompress(rest, at_most - len(part))
         except zlib.error as error:
             raise HttpFailure("malformed", "a compressed answer that cannot be read", request_sent=True) from error
+        return part
+
+    def _feed(self, raw: bytes, at_most: int) -> bytes:
+        if self._zlib.eof and len(self._zlib.unused_data) > len(_GZIP):
+            return b""  # padding, of which none is kept
+        try:
+            return self._zlib.decompress(raw, at_most)
+        except zlib.error:
+            if self._is_begun:
+                raise
+            # Some servers send deflate without its header.
+            self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
+            return self._zlib.decompress(raw, at_most)
+        finally:
+            self._is_begun = True
 
 
 # Made once: `json.dumps` and `json.loads` make a new one for every call with options.
@@ -128,12 +147,21 @@ def describe_body(text: str) -> str:
     return f"a body that is not JSON: {beginning}"
 
 
-def decode_text(body: bytes, headers: Mapping[str, str]) -> str:
-    """Returns the body as text by its declared charset, UTF-8 by default, bad bytes replaced."""
+def decode_text(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
+    """Returns the body as text by its declared charset, UTF-8 by default, and whether bytes had to be replaced."""
     content_type = headers.get("content-type", "")
     _, _, charset = content_type.lower().partition("charset=")
     charset = charset.split(";")[0].strip(" \"'") or "utf-8"
     try:
-        return body.decode(charset, "replace").removeprefix("\ufeff")
-    except (LookupError, ValueError):  # a charset that nobody knows, or one that is none
-        return body.decode("utf-8", "replace").removeprefix("\ufeff")
+        return body.decode(charset).removeprefix("\ufeff"), False
+    except (LookupError, ValueError):  # bytes that are none of its, a charset that nobody knows, or one that is none
+        return _repaired(body, charset)
+
+
+def _repaired(body: bytes, charset: str) -> tuple[str, bool]:
+    try:
+        return body.decode(charset, "replace").removeprefix("\ufeff"), True
+    except (LookupError, ValueError):
+        text = body.decode("utf-8", "replace")
+        # A charset that nobody knows, around good UTF-8, lost nothing.
+        return text.removeprefix("\ufeff"), "\ufffd" in text

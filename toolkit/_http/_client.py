@@ -17,9 +17,10 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
-from toolkit._http._body import BodyReader, decode_text, describe_body, encode_json, parse_json
+from toolkit._http._address import read_address
+from toolkit._http._body import MAX_BODY_BYTES, BodyReader, decode_text, describe_body, encode_json, parse_json
 from toolkit._http._failure import HttpFailure
 from toolkit._http._wire import CONNECT_TIMEOUT_S, Answer, Progress, Wire
 from toolkit._http_text import EventParser, ServerEvent, retry_after_s
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 IDLE_TIMEOUT_S = 60.0
 """Longest silence between two pieces of an event stream; before the first only the total counts."""
+
+_SAME_REQUEST_ELSEWHERE = frozenset({307, 308})
 
 _OWN_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "promptsweep"}
 _OWN_JSON_HEADERS = _OWN_HEADERS | {"content-type": "application/json"}
@@ -49,7 +52,12 @@ class HttpResponse:
 
     def text(self) -> str:
         """Returns the body as text by its declared charset, UTF-8 by default, bad bytes replaced."""
-        return decode_text(self.body, self.headers)
+        return decode_text(self.body, self.headers)[0]
+
+    @property
+    def is_repaired(self) -> bool:
+        """True when `text` had to replace bytes that mean nothing in the body's charset."""
+        return not self.body.isascii() and decode_text(self.body, self.headers)[1]
 
     def json(self) -> Any:
         """Returns the body as JSON data; see `parse_json`.
@@ -71,12 +79,21 @@ class HttpResponse:
 class HttpStream:
     """An answer whose body arrives while it is read."""
 
-    def __init__(self, answer: Answer, *, sent_at: float) -> None:
-        self._body = BodyReader(answer)
+    def __init__(
+        self, answer: Answer, *, sent_at: float, idle_s: float = IDLE_TIMEOUT_S, max_body_bytes: int = MAX_BODY_BYTES
+    ) -> None:
+        self._body = BodyReader(answer, at_most=max_body_bytes)
+        self._parser = EventParser()
+        self._idle_s = idle_s
         self.sent_at = sent_at
         """`time.monotonic()` when the request was sent."""
         self.status = answer.status
         self.headers = answer.headers
+
+    @property
+    def is_repaired(self) -> bool:
+        """True once an event held bytes that are no UTF-8, which were replaced."""
+        return self._parser.is_repaired
 
     async def read(self) -> HttpResponse:
         """Returns the rest as a whole answer; what an error status deserves."""
@@ -85,33 +102,34 @@ class HttpStream:
             status=self.status, headers=self.headers, body=body, latency_s=time.monotonic() - self.sent_at
         )
 
-    async def parts(self, *, idle_s: float = IDLE_TIMEOUT_S) -> AsyncGenerator[bytes, None]:
+    async def parts(self, *, idle_s: float | None = None) -> AsyncGenerator[bytes, None]:
         """Yields the body's bytes, decompressed, as they arrive.
 
         Args:
-            idle_s: Longest silence between two pieces, in seconds; before the first only the total counts.
+            idle_s: Longest silence between two pieces, in seconds; before the first only the total counts. `None` =
+                as the client says.
 
         Raises:
             HttpFailure: If the connection breaks, falls silent, or brings more than the cap.
         """
         allowed_s: float | None = None
         while part := await self._within(allowed_s):
-            allowed_s = idle_s
+            allowed_s = self._idle_s if idle_s is None else idle_s
             yield part
 
-    async def events(self, *, idle_s: float = IDLE_TIMEOUT_S) -> AsyncGenerator[ServerEvent, None]:
+    async def events(self, *, idle_s: float | None = None) -> AsyncGenerator[ServerEvent, None]:
         """Yields server-sent events as they become whole; comments and empty events are passed over.
 
         Args:
-            idle_s: Longest silence between two pieces, in seconds; a comment breaks it.
+            idle_s: Longest silence between two pieces, in seconds; a comment breaks it. `None` = as the client says.
 
         Raises:
             HttpFailure: If the connection breaks, falls silent, or brings more than the cap.
         """
-        parser = EventParser()
+        parser = self._parser
         allowed_s: float | None = None
         while part := await self._within(allowed_s):
-            allowed_s = idle_s
+            allowed_s = self._idle_s if idle_s is None else idle_s
             for event in parser.feed(part):
                 yield event
 
@@ -127,8 +145,9 @@ class HttpStream:
 class HttpClient:
     """Sends requests; one for all sources and providers of a configuration, on the engine's loop.
 
-    Redirects are never followed: a credential belongs to the origin it was given for. Proxy settings of the
-    environment are honoured, except for loopback; `.netrc` is not read and no cookie is kept.
+    A redirect is an answer like any other, because a credential belongs to the origin it was given for; only a 307 or
+    308 to the same origin, which asks for the very same request at another path, is followed, once. Proxy settings of
+    the environment are honoured, except for loopback; `.netrc` is not read and no cookie is kept.
 
     A POST is never sent twice. A kept-alive connection that the server has closed by then is found out before
     anything is written on it, and another one is used; a connection that breaks later is a failure with
@@ -136,10 +155,20 @@ class HttpClient:
 
     Args:
         transport: Stands in for the network, in tests and for special needs; `None` = the real one.
+        idle_timeout_s: Longest silence between two pieces of an event stream, in seconds.
+        max_body_bytes: Most bytes of one answer after decompression.
     """
 
-    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         self._transport = transport
+        self._idle_timeout_s = idle_timeout_s
+        self._max_body_bytes = max_body_bytes
         self._wire: Wire | None = None
 
     async def request(
@@ -174,7 +203,9 @@ class HttpClient:
             try:
                 async with asyncio.timeout(timeout_s):
                     answer = await self._send(method, url, headers, params, json_body, timeout_s, progress)
-                    body = await BodyReader(answer).rest()
+                    if answer.status in _SAME_REQUEST_ELSEWHERE:
+                        answer = await self._followed(answer, method, url, headers, json_body, timeout_s, progress)
+                    body = await BodyReader(answer, at_most=self._max_body_bytes).rest()
                     latency_s = time.monotonic() - sent_at
                     return HttpResponse(status=answer.status, headers=answer.headers, body=body, latency_s=latency_s)
             finally:
@@ -207,7 +238,11 @@ class HttpClient:
                 sent_at = time.monotonic()
                 answer = await self._send(method, url, headers, params, json_body, timeout_s, progress)
                 try:
-                    yield HttpStream(answer, sent_at=sent_at)
+                    if answer.status in _SAME_REQUEST_ELSEWHERE:
+                        answer = await self._followed(answer, method, url, headers, json_body, timeout_s, progress)
+                    yield HttpStream(
+                        answer, sent_at=sent_at, idle_s=self._idle_timeout_s, max_body_bytes=self._max_body_bytes
+                    )
                 finally:
                     await answer.aclose()
             return
@@ -221,6 +256,24 @@ class HttpClient:
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.aclose()
+
+    async def _followed(
+        self,
+        answer: Answer,
+        method: str,
+        url: str,
+        headers: Unshown,
+        json_body: Any,
+        timeout_s: float,
+        progress: Progress,
+    ) -> Answer:
+        """Returns the answer from where a redirect points, or the redirect itself when that is another origin."""
+        target = _same_origin(url, answer.headers.get("location"))
+        if target is None:
+            return answer
+        await answer.aclose()
+        followed: Answer = await self._send(method, target, headers, None, json_body, timeout_s, progress)
+        return followed
 
     def _send(
         self,
@@ -251,6 +304,26 @@ class HttpClient:
             connect_s=min(CONNECT_TIMEOUT_S, timeout_s),
             progress=progress,
         )
+
+
+def _same_origin(url: str, location: str | None) -> str | None:
+    """Where a redirect of `url` points, or `None` when that is another origin or no address.
+
+    Example:
+        >>> _same_origin("http://host/v1/chat", "/v2/chat"), _same_origin("https://host/v1", "http://host/v1")
+        ('http://host/v2/chat', None)
+    """
+    if not location:
+        return None
+    try:
+        target = urljoin(url, location)
+        here, there = read_address(url), read_address(target)
+        if (here.scheme, here.host, here.port) != (there.scheme, there.host, there.port):
+            return None
+        # The credentials of an address stay with its origin.
+        return urlunsplit(urlsplit(target)._replace(netloc=urlsplit(url).netloc))
+    except ValueError:
+        return None
 
 
 def _merged(own: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

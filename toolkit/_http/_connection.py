@@ -135,7 +135,8 @@ class Connection(asyncio.Protocol):
     def _fail(self, message: str) -> None:
         if not self._is_done and self._failure is None:
             self._failure = HttpFailure("connection", message, request_sent=True)
-            self._wake()
+        # Also when the answer is whole and only what follows it is wrong: its reader may be waiting.
+        self._wake()
         self.abort()
 
     # What asyncio calls.

@@ -6,15 +6,15 @@ from typing import Literal
 
 from toolkit._redact import redact
 
-FailureKind = Literal["timeout", "connect", "dns", "tls", "connection", "too_large", "malformed"]
+HttpFailureKind = Literal["timeout", "connect", "dns", "tls", "connection", "too_large", "malformed"]
 
 
 class HttpFailure(Exception):
     """No whole answer came: what kind of failure, in one line, and whether the request had been sent by then."""
 
-    def __init__(self, kind: FailureKind, message: str, *, request_sent: bool) -> None:
+    def __init__(self, kind: HttpFailureKind, message: str, *, request_sent: bool) -> None:
         super().__init__(message)
-        self.kind: FailureKind = kind
+        self.kind: HttpFailureKind = kind
         self.message = message
         self.request_sent = request_sent
 

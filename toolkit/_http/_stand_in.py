@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from toolkit._http._failure import FailureKind, HttpFailure, sentence
+from toolkit._http._failure import HttpFailure, HttpFailureKind, sentence
 from toolkit._http._wire import CONNECT_TIMEOUT_S, Answer, Progress
 from toolkit._redact import Unshown
 
@@ -80,7 +80,7 @@ class _Answer:
         await self._response.aclose()
 
 
-def _kind(error: httpx.HTTPError) -> FailureKind:
+def _kind(error: httpx.HTTPError) -> HttpFailureKind:
     if isinstance(error, httpx.ConnectTimeout):
         return "connect"
     if isinstance(error, httpx.TimeoutException):

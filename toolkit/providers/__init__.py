@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from toolkit.providers._prices import LIST_PRICES, Prices, price
-from toolkit.providers._provider import Access, Capabilities, Chunk, Provider
+from toolkit.providers._model_limits import most_output_tokens
+from toolkit.providers._prices import LIST_PRICES, Prices, context_limit, price
+from toolkit.providers._provider import Access, Capabilities, Chunk, Embedder, Provider
 from toolkit.providers._registry import Providers
 from toolkit.providers._tokens import Estimate, estimate_tokens
 
@@ -24,6 +25,7 @@ __all__ = [
     "AzureProvider",
     "Capabilities",
     "Chunk",
+    "Embedder",
     "Estimate",
     "LiteLLMProvider",
     "LocalProvider",
@@ -31,7 +33,9 @@ __all__ = [
     "Prices",
     "Provider",
     "Providers",
+    "context_limit",
     "estimate_tokens",
+    "most_output_tokens",
     "price",
 ]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit._records import FrozenDict, Response, Usage
 from toolkit.providers._http_provider import EmptyAnswerError
-from toolkit.providers._openai_wire import count, word
+from toolkit.providers._openai_wire import count, whole_letters, word
 
 _FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop",
@@ -149,6 +149,8 @@ class MessageAssembler:
         content = []
         for index in sorted(self._blocks):
             block = dict(self._blocks[index])
+            if isinstance(block.get("text"), str):
+                block["text"] = whole_letters(block["text"])
             if self._json.get(index):
                 try:
                     block["input"] = json.loads(self._json[index])

@@ -47,6 +47,8 @@ class ErrorBody:
     """Every code, type and status word of the body, in lower case."""
     status: int | None = None
     """HTTP status that the body itself names; proxies put it there under a 200."""
+    param: str | None = None
+    """Parameter that the body names."""
     details: tuple[Any, ...] = ()
 
 
@@ -86,8 +88,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "content_filter": ("refused the prompt by its content filter", "Change the prompt or the variables of this case."),
     "bad_request": ("refused the request", "Change what it names; the same request will be refused again."),
     "too_large": ("finds the request too large", "Shorten the prompt or its variables."),
-    "redirect": ("answered with a redirect", "It is not followed, because the key belongs to one host: set the base "
-                 "URL to the final address."),
+    "redirect": ("answered with a redirect", "It is not followed, because the key belongs to one address: set the base "
+                 "URL to the final one."),
     "malformed_response": ("answered with what its API does not promise", "Check the base URL."),
 }  # fmt: skip
 
@@ -233,6 +235,8 @@ def error_from_http_failure(
     """
     sentence, advice = _FAILURES[failure.kind]
     words = _one_line(failure.message)
+    if failure.kind == "tls":
+        advice = " ".join([*(more for sign, more in _TLS_ADVICE if sign in words), advice])
     message = f"{provider!r} {sentence} (model {model!r}): {words}.{' ' + advice if advice else ''}"
     details: dict[str, Any] = {
         "provider": provider, "model": model, "partial": partial, "possibly_billed": failure.request_sent,
@@ -250,11 +254,23 @@ _FAILURES: dict[str, tuple[str, str]] = {
     "timeout": ("gave no whole answer in time", "Allow more time, or ask for fewer tokens."),
     "connect": ("cannot be reached", "Check that the server is running and the base URL is right."),
     "dns": ("has a host name that does not resolve", "Check the base URL and the network."),
-    "tls": ("has a certificate that is not trusted", "Point SSL_CERT_FILE at the CA bundle that signed it."),
+    "tls": ("could not be reached safely", "If a CA of your own signed it, point SSL_CERT_FILE at its bundle."),
     "connection": ("broke the connection", ""),
     "too_large": ("sent more than is read", "Ask for fewer tokens."),
     "malformed": ("answered with what its API does not promise", "Check the base URL."),
 }
+
+
+_TLS_ADVICE = (
+    ("has expired", "It must be renewed, unless the clock of this machine is wrong."),
+    ("mismatch", "It is for another host: check the base URL."),
+    ("doesn't match", "It is for another host: check the base URL."),
+)
+
+
+def should_retry(headers: Mapping[str, str]) -> bool | None:
+    """Returns what `x-should-retry` says, which goes before what the status says; `None` when it says nothing."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
@@ -298,6 +314,7 @@ def _read_error(value: Any, depth: int = 0) -> ErrorBody:
         words=words,
         codes=frozenset(codes),
         status=next((int(code) for code in codes if re.fullmatch(r"[45]\d\d", code)), None),
+        param=value["param"] if isinstance(value.get("param"), str) and value["param"] else None,
         details=tuple(details) if isinstance(details, list | tuple) else (),
     )
 
@@ -346,7 +363,7 @@ def _build(
         "status": status,
         "request_id": request_id(headers),
         "kind": verdict.kind,
-        "retryable": {"true": True, "false": False}.get(headers.get("x-should-retry", "").lower(), verdict.retryable),
+        "retryable": asked if (asked := should_retry(headers)) is not None else verdict.retryable,
         "possibly_billed": status in _BILLED_BEHIND_GATEWAY,
     }
     error_class = _CLASSES[verdict.kind]
@@ -354,6 +371,8 @@ def _build(
         details["retry_after_s"] = retry_hint_s(headers, body.details)
         if details["retry_after_s"] is not None:
             advice = f"It asks to wait {details['retry_after_s']:g} s."
+    if issubclass(error_class, BadRequestError):
+        details["param"] = body.param
     advice = advice.replace("{key}", key_variable or "that holds the key")
     said = f": {words}" if words else ""
     stop = "" if words.endswith((".", "!", "?")) else "."

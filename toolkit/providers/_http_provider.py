@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,7 +18,14 @@ from toolkit._http import HttpClient, HttpFailure, HttpResponse, HttpStream, des
 from toolkit._records import FrozenDict, Request, Response, freeze
 from toolkit._redact import Secret, redact
 from toolkit.errors import InvalidResponseError, MissingKeyError
-from toolkit.providers._errors import error_from_body, error_from_http_failure, error_from_response, request_id
+from toolkit.providers._errors import (
+    error_from_body,
+    error_from_http_failure,
+    error_from_response,
+    request_id,
+    should_retry,
+)
+from toolkit.providers._explain import explained
 from toolkit.providers._provider import Capabilities, Chunk
 
 # After the end mark the connection is read to its end, to be used again, but not waited for.
@@ -173,7 +181,7 @@ class HttpProvider:
             )
         except HttpFailure as failure:
             raise error_from_http_failure(failure, provider=self.name, model=request.model) from failure
-        return self._read(answer, request.model)
+        return self._read(answer, request)
 
     async def stream(self, request: Request, *, timeout_s: float) -> AsyncGenerator[Chunk, None]:
         """Yields the answer in pieces as they arrive; the last carries the whole `Response`.
@@ -214,25 +222,26 @@ class HttpProvider:
                 content_type = stream.headers.get("content-type", "")
                 if stream.status != 200 or "json" in content_type or "html" in content_type:
                     # A refusal, or a service that answers whole although asked for a stream.
-                    response = self._read(await stream.read(), request.model)
+                    response = self._read(await stream.read(), request)
                     delta = freeze({"content": response.text, "tool_calls": response.tool_calls})
                     pieces.put_nowait(Chunk(text=response.text, response=response, delta=delta, raw=response.raw))
                     return
-                await self._read_events(stream, assembler, pieces, model=request.model)
+                await self._read_events(stream, assembler, pieces, request)
         except HttpFailure as failure:
             raise error_from_http_failure(
                 failure, provider=self.name, model=request.model, partial=assembler.text
             ) from failure
 
     async def _read_events(
-        self, stream: HttpStream, assembler: Assembler, pieces: asyncio.Queue[Chunk | None], *, model: str
+        self, stream: HttpStream, assembler: Assembler, pieces: asyncio.Queue[Chunk | None], request: Request
     ) -> None:
+        model = request.model
         first_token_s: float | None = None
         events = stream.events()
         async for event in events:
             if event.data == self._wire.end_mark:
                 break
-            data = self._read_event(event.data, stream, model=model, partial=assembler.text)
+            data = self._read_event(event.data, stream, request, partial=assembler.text)
             added = assembler.add(data)
             if added and first_token_s is None:
                 first_token_s = time.monotonic() - stream.sent_at
@@ -246,8 +255,8 @@ class HttpProvider:
                 partial=assembler.text,
             )  # fmt: skip
         response = self._response(
-            assembler.body(), model, stream.headers, status=stream.status, latency_s=latency_s,
-            first_token_s=first_token_s,
+            assembler.body(), request, stream.headers, status=stream.status, latency_s=latency_s,
+            first_token_s=first_token_s, is_repaired=stream.is_repaired,
         )  # fmt: skip
         pieces.put_nowait(Chunk(response=response))
         with contextlib.suppress(TimeoutError, HttpFailure):
@@ -255,7 +264,8 @@ class HttpProvider:
                 async for _ in events:
                     pass
 
-    def _read_event(self, text: str, stream: HttpStream, *, model: str, partial: str) -> FrozenDict:
+    def _read_event(self, text: str, stream: HttpStream, request: Request, *, partial: str) -> FrozenDict:
+        model = request.model
         try:
             data = freeze(parse_json(text))
         except (ValueError, RecursionError) as error:
@@ -267,47 +277,54 @@ class HttpProvider:
                 partial=partial,
             )  # fmt: skip
         if data.get("error"):
-            raise error_from_body(
+            raise explained(error_from_body(
                 data["error"], status=stream.status, headers=stream.headers, provider=self.name, model=model,
                 key_variable=self._key_variable, partial=partial,
-            )  # fmt: skip
+            ), request)  # fmt: skip
         return data
 
-    def _read(self, answer: HttpResponse, model: str) -> Response:
+    def _read(self, answer: HttpResponse, request: Request) -> Response:
+        model = request.model
         if not 200 <= answer.status < 300:
-            raise error_from_response(
+            raise explained(error_from_response(
                 answer.status, answer.headers, answer.text(), provider=self.name, model=model,
                 key_variable=self._key_variable,
-            )  # fmt: skip
+            ), request)  # fmt: skip
         try:
             body = freeze(answer.json())
         except (HttpFailure, RecursionError) as failure:
             problem = failure.message if isinstance(failure, HttpFailure) else "JSON nested without end"
             raise self._invalid("malformed_response", problem, model, answer.headers) from failure
-        return self._response(body, model, answer.headers, status=answer.status, latency_s=answer.latency_s)
+        return self._response(
+            body, request, answer.headers, status=answer.status, latency_s=answer.latency_s,
+            is_repaired=answer.is_repaired,
+        )  # fmt: skip
 
     def _response(
         self,
         body: Any,
-        model: str,
+        request: Request,
         headers: Mapping[str, str],
         *,
         status: int,
         latency_s: float,
         first_token_s: float | None = None,
+        is_repaired: bool = False,
     ) -> Response:
+        model = request.model
         if not isinstance(body, dict):
             problem = f"a JSON {type(body).__name__} where an object belongs"
             raise self._invalid("malformed_response", problem, model, headers)
         if body.get("error"):
-            raise error_from_body(
+            raise explained(error_from_body(
                 body["error"], status=status, headers=headers, provider=self.name, model=model,
                 key_variable=self._key_variable,
-            )  # fmt: skip
+            ), request)  # fmt: skip
         try:
-            return self._wire.read(
+            response = self._wire.read(
                 body, request_id=request_id(headers), latency_s=latency_s, first_token_s=first_token_s
             )
+            return replace(response, flags=("encoding_repaired",)) if is_repaired else response
         except EmptyAnswerError as error:
             self._raise_empty(str(error), model, headers, error)
 
@@ -326,6 +343,7 @@ class HttpProvider:
             model=model,
             status=200,
             request_id=request_id(headers),
+            retryable=should_retry(headers),
             possibly_billed=True,
             partial=partial,
         )

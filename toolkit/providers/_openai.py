@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from toolkit._http import HttpClient
 from toolkit._records import Request, Response, messages_to_wire
 from toolkit._redact import Secret
+from toolkit.providers._embeddings import ask_for_embeddings
 from toolkit.providers._http_provider import HttpProvider
 from toolkit.providers._openai_wire import StreamAssembler, read_completion
 
@@ -103,4 +104,23 @@ class OpenAIProvider(HttpProvider):
             http=http,
             own_base_url=own_base_url,
             requires_key=requires_key,
+        )
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float) -> list[Sequence[float]]:
+        """Sends texts to the service's embeddings endpoint, once, and returns one vector each.
+
+        Raises:
+            ProviderError: Of the most specific class.
+        """
+        key = self._api_key()
+        headers = {"authorization": f"Bearer {key.reveal()}"} if key is not None else {}
+        return await ask_for_embeddings(
+            self._http,
+            f"{self.base_url}/embeddings",
+            headers,
+            model,
+            texts,
+            provider=self.name,
+            key_variable=self._key_variable,
+            timeout_s=timeout_s,
         )

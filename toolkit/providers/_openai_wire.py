@@ -135,6 +135,8 @@ class StreamAssembler:
     def body(self) -> dict[str, Any]:
         """Returns the body that the events add up to."""
         message = dict(self._message)
+        if message["content"]:
+            message["content"] = whole_letters(message["content"])
         if self._calls:
             message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
@@ -205,6 +207,20 @@ def _reported_cost_usd(usage: object) -> float | None:
     if isinstance(cost, bool) or not isinstance(cost, int | float) or not math.isfinite(cost) or cost < 0:
         return None
     return float(cost)
+
+
+def whole_letters(text: str) -> str:
+    r"""Returns `text` with the halves of letters beyond 16 bits put together, which two events of a stream may share.
+
+    Example:
+        >>> whole_letters("\ud83d" + "\ude00") == "\U0001f600"
+        True
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return text
 
 
 def count(value: object) -> int | None:

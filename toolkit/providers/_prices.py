@@ -143,8 +143,33 @@ def _table() -> Mapping[str, Any]:
 
 
 @functools.lru_cache(maxsize=1024)
+def context_limit(provider: str, model: str) -> int | None:
+    """Returns the most tokens that a model reads and writes at once, by the dated table; `None` = not known.
+
+    Args:
+        provider: The name before the slash.
+        model: Provider-side name.
+
+    Example:
+        >>> context_limit("openai", "gpt-4o-mini"), context_limit("nobody", "no-such-model")
+        (128000, None)
+    """
+    known = _entry(provider, model)
+    limit: int | None = known.get("context") if known is not None else None
+    return limit
+
+
+@functools.lru_cache(maxsize=1024)
 def _in_table(provider: str, model: str | None) -> tuple[tuple[_Rate, ...], str] | None:
-    """The rates of the first entry whose pattern fits, the provider's own before those it serves for others."""
+    """The rates of a model, and the name of the table."""
+    known = _entry(provider, model)
+    if known is None or not known["rates"]:
+        return None
+    return tuple(known["rates"]), f"{_table()['source']} {_table()['date']}"
+
+
+def _entry(provider: str, model: str | None) -> Mapping[str, Any] | None:
+    """The first entry whose pattern fits, the provider's own before those it serves for others."""
     if not model:
         return None
     table = _table()
@@ -155,8 +180,8 @@ def _in_table(provider: str, model: str | None) -> tuple[tuple[_Rate, ...], str]
     for entry in (own, *(table["providers"][other] for other in own["also"])):
         for known in entry["models"]:
             if re.search(known["match"], name):
-                rates = tuple(known["rates"])
-                return (rates, f"{table['source']} {table['date']}") if rates else None
+                found: Mapping[str, Any] = known
+                return found
     return None
 
 

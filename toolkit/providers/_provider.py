@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from toolkit._records import EMPTY, FrozenDict, Request, Response
 from toolkit._redact import Secret
@@ -88,4 +88,17 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Releases what the provider holds open."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A provider that turns texts into vectors."""
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float) -> list[Sequence[float]]:
+        """Returns one vector a text, in their order.
+
+        Raises:
+            ProviderError: Of the most specific class.
+        """
         ...
