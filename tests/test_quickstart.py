@@ -72,6 +72,7 @@ def test_the_sdk_quick_start_runs_as_written(services, capsys):
     assert namespace["resp"].choices[0].message.content.endswith("this is used")
 
 
+@pytest.mark.line("7.1", "7.4", "7.5", "7.8")
 def test_verbose_prints_a_command_that_can_be_pasted(services, capsys):
     """set_verbose prints the real endpoint and body as a curl command, the key masked (completion.md section 7)."""
     _, openai = services
@@ -86,6 +87,7 @@ def test_verbose_prints_a_command_that_can_be_pasted(services, capsys):
     assert toolkit.set_verbose is True
 
 
+@pytest.mark.line("7.2", "7.10")
 def test_toolkit_log_debug_prints_the_same(services, capsys, monkeypatch):
     """TOOLKIT_LOG=DEBUG prints the request without a line of code; without it nothing is printed."""
     monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-test")
@@ -98,6 +100,7 @@ def test_toolkit_log_debug_prints_the_same(services, capsys, monkeypatch):
     assert """Use it'"'"'s.""" in capsys.readouterr().err
 
 
+@pytest.mark.line("5.1")
 def test_the_proxy_s_config_drives_completions_as_it_is(services, tmp_path, monkeypatch):
     """The document's config.yaml works unchanged for calls in the notebook, and swapping a model is one line of it."""
     _, openai = services

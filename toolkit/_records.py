@@ -145,6 +145,8 @@ class Prompt:
     config: FrozenDict = EMPTY
     """Model, params and whatever else the authors keep with the prompt."""
     template_format: TemplateFormat = "mustache"
+    snapshot_at: str | None = None
+    """UTC, ISO 8601: when this version was last seen, for one taken from the run store because its source was away."""
 
     @property
     def fingerprint(self) -> str:
@@ -225,6 +227,9 @@ class Response:
     tool_calls: tuple[FrozenDict, ...] = ()
     cost_usd: float | None = None
     """USD, where the provider itself knows (0 for a model in this process); `None` = unknown."""
+    flags: tuple[str, ...] = ()
+    """What was done to get it: `encoding_repaired` (bytes without a meaning were replaced in its text),
+    `dropped:temperature` (the model refused this parameter, and it was asked again without)."""
     raw: FrozenDict = EMPTY
     """The answer's body as it came; for a stream, what it adds up to."""
 

@@ -14,6 +14,7 @@ import contextvars
 import os
 import queue
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ TICK_S = 0.1
 # How long a cancelled coroutine may take to put its affairs in order before the caller gets control back anyway.
 _CANCEL_GRACE_S = 0.8
 
+_ON_OWN_LOOP = (
+    "This call waits for the toolkit's own event loop and was made on that loop (for example inside an async scorer); "
+    "use the `await` form there."
+)
+
 
 def run(coroutine: Coroutine[Any, Any, T], *, on_tick: Callable[[], None] | None = None) -> T:
     """Runs `coroutine` on the background loop and waits for it, whether or not the caller is inside a running loop.
@@ -41,19 +47,26 @@ def run(coroutine: Coroutine[Any, Any, T], *, on_tick: Callable[[], None] | None
         UsageError: If called on the background loop itself, where waiting would never end.
         KeyboardInterrupt: If the caller is interrupted; the coroutine has then been cancelled.
     """
-    work = _submit(coroutine)
+    if _is_own_loop():
+        coroutine.close()
+        raise UsageError(_ON_OWN_LOOP)
+    work = start(coroutine)
     try:
-        while True:
-            done, _ = concurrent.futures.wait([work.future], timeout=TICK_S)
-            if on_tick is not None:
-                on_tick()
-            if done:
-                return work.future.result()
+        work.join(on_tick=on_tick)
+        return work.result()
     except BaseException:
         # Also the way out for Ctrl-C: the coroutine is cancelled and given a moment to commit what it holds.
         work.cancel()
-        concurrent.futures.wait([work.future], timeout=_CANCEL_GRACE_S)
+        work.join(_CANCEL_GRACE_S)
         raise
+
+
+def start(coroutine: Coroutine[Any, Any, T]) -> Work[T]:
+    """Starts `coroutine` on the background loop and returns at once; it sees the caller's context variables."""
+    engine = _engine()
+    work: Work[T] = Work(engine.loop)
+    engine.mailbox.post(engine.loop, work.begin, coroutine, contextvars.copy_context())
+    return work
 
 
 async def bridge(coroutine: Coroutine[Any, Any, T], *, on_tick: Callable[[], None] | None = None) -> T:
@@ -67,25 +80,11 @@ async def bridge(coroutine: Coroutine[Any, Any, T], *, on_tick: Callable[[], Non
     """
     if _is_own_loop():
         return await coroutine
-    loop = asyncio.get_running_loop()
-    work = _submit(coroutine)
-    finished = loop.create_future()
-    mailbox = _mailbox_of(loop)
-
-    def wake(_: object) -> None:
-        # A closed loop means that nobody waits any more.
-        with contextlib.suppress(RuntimeError):
-            mailbox.post(loop, _finish, finished)
-
-    work.future.add_done_callback(wake)
-    tick = _Tick(loop, on_tick, finished)
+    work = start(coroutine)
     try:
-        await finished
-        if on_tick is not None:
-            on_tick()
-        return work.future.result()
+        await work.joined(on_tick=on_tick)
+        return work.result()
     finally:
-        tick.stop()
         work.cancel()
 
 
@@ -126,8 +125,10 @@ def iterate(items: AsyncIterator[T]) -> Iterator[T]:
 
     One task reads it from first to last; leaving the loop early, or Ctrl-C, cancels that task.
     """
+    if _is_own_loop():
+        raise UsageError(_ON_OWN_LOOP)
     arrived: queue.SimpleQueue[_Piece[T]] = queue.SimpleQueue()
-    work = _submit(_pump(items, arrived.put))
+    work = start(_pump(items, arrived.put))
     try:
         while True:
             try:
@@ -157,7 +158,7 @@ async def aiterate(items: AsyncIterator[T]) -> AsyncIterator[T]:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(arrived.put_nowait, piece)
 
-    work = _submit(_pump(items, put))
+    work = start(_pump(items, put))
     try:
         while True:
             piece = await arrived.get()
@@ -193,21 +194,78 @@ async def _pump(items: AsyncIterator[T], put: Callable[[_Piece[T]], None]) -> No
             await closing()
 
 
-class _Work(Generic[T]):
-    """One coroutine on its way: a future that any thread can wait for, and a way to cancel the task behind it."""
+class Work(Generic[T]):
+    """One coroutine on its way: any thread and any loop can wait for it, and cancel the task behind it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._loop = loop
         self._task: asyncio.Task[T] | None = None
 
-    def start(self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context) -> None:
+    @property
+    def is_done(self) -> bool:
+        """True once it has ended, in whatever way."""
+        return self._future.done()
+
+    def result(self) -> T:
+        """Returns what it gave, or raises what it raised; waits for it."""
+        return self._future.result()
+
+    def join(self, timeout_s: float | None = None, *, on_tick: Callable[[], None] | None = None) -> bool:
+        """Waits until it has ended, and tells whether it has; an interrupt ends the waiting, not the work.
+
+        Args:
+            timeout_s: Most seconds to wait; `None` = as long as it takes.
+            on_tick: Called on this thread about every 0.1 s while waiting, and once at the end.
+
+        Raises:
+            UsageError: If called on the background loop itself, where waiting would never end.
+        """
+        if _is_own_loop():
+            raise UsageError(_ON_OWN_LOOP)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            left_s = TICK_S if deadline is None else min(TICK_S, deadline - time.monotonic())
+            done, _ = concurrent.futures.wait([self._future], timeout=max(left_s, 0.0))
+            if on_tick is not None:
+                on_tick()
+            if done or (deadline is not None and time.monotonic() >= deadline):
+                return bool(done)
+
+    async def joined(self, *, on_tick: Callable[[], None] | None = None) -> None:
+        """Awaits its end from any loop, without its result; cancelling this does not cancel the work.
+
+        A kernel notices the stop button only when its loop wakes, so this wakes every 0.1 s instead of waiting once.
+
+        Args:
+            on_tick: Called in the caller's loop about every 0.1 s while waiting, and once at the end.
+        """
+        loop = asyncio.get_running_loop()
+        finished = loop.create_future()
+        mailbox = _mailbox_of(loop)
+
+        def wake(_: object) -> None:
+            # A closed loop means that nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                mailbox.post(loop, _finish, finished)
+
+        self._future.add_done_callback(wake)
+        tick = _Tick(loop, on_tick, finished)
+        try:
+            await finished
+            if on_tick is not None:
+                on_tick()
+        finally:
+            tick.stop()
+
+    def begin(self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context) -> None:
+        """Makes the task; called on the loop."""
         self._task = self._loop.create_task(coroutine, context=context)
         self._task.add_done_callback(self._hand_over)
 
     def cancel(self) -> None:
-        """Asks the task to end; the future is done only when the task really is."""
-        if not self.future.done():
+        """Asks the task to end; the work is done only when the task really is."""
+        if not self._future.done():
             self._loop.call_soon_threadsafe(self._cancel_task)
 
     def _cancel_task(self) -> None:
@@ -216,13 +274,13 @@ class _Work(Generic[T]):
 
     def _hand_over(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
-            self.future.cancel()
+            self._future.cancel()
             # Without this those who wait are not told that the future has ended.
-            self.future.set_running_or_notify_cancel()
+            self._future.set_running_or_notify_cancel()
         elif (error := task.exception()) is not None:
-            self.future.set_exception(error)
+            self._future.set_exception(error)
         else:
-            self.future.set_result(task.result())
+            self._future.set_result(task.result())
 
 
 class _Mailbox:
@@ -292,16 +350,3 @@ def _engine() -> _Background:
 
 def _is_own_loop() -> bool:
     return _background is not None and threading.current_thread() is _background.thread
-
-
-def _submit(coroutine: Coroutine[Any, Any, T]) -> _Work[T]:
-    if _is_own_loop():
-        coroutine.close()
-        raise UsageError(
-            "This call waits for the toolkit's own event loop and was made on that loop (for example inside an async "
-            "scorer); use the `await` form there."
-        )
-    engine = _engine()
-    work: _Work[T] = _Work(engine.loop)
-    engine.mailbox.post(engine.loop, work.start, coroutine, contextvars.copy_context())
-    return work

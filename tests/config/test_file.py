@@ -35,6 +35,7 @@ def read(text, environ=None):
     return parse_config(load_yaml(text, where="config.yaml"), where="config.yaml", environ=environ or {})
 
 
+@pytest.mark.line("5.1", "5.15")
 def test_the_document_s_file_is_read_as_it_is():
     """The config.yaml of LiteLLM's document gives three deployments, with keys from the environment and no warning."""
     environ = {"OPENAI_API_KEY": "sk-open-123456", "AZURE_API_KEY": "az-123456", "AZURE_API_BASE": "https://a.test"}
@@ -55,6 +56,7 @@ def test_keys_are_in_no_repr():
     assert "sk-open-123456" not in repr(config)
 
 
+@pytest.mark.line("5.7", "5.8")
 def test_environment_values_are_put_in_anywhere():
     """os.environ/NAME stands for the variable's value in maps and in lists, at any depth; unset ones are absent."""
     config = read(
@@ -74,6 +76,7 @@ model_list:
     assert deployment.prompt_variables == {"tone": "1"}
 
 
+@pytest.mark.line("5.10", "5.14", "5.16")
 def test_every_deployment_parameter_is_taken():
     """litellm_params takes prompts, per-deployment keys, address, weight, limits, chat parameters and the two flags."""
     config = read(
@@ -110,6 +113,7 @@ model_list:
     assert (second.prompt_label, second.weight) == ("staging", 1.0)
 
 
+@pytest.mark.line("5.2")
 @pytest.mark.parametrize(
     ("integration", "source"),
     [
@@ -126,6 +130,7 @@ def test_a_bare_prompt_id_can_name_an_entry(integration, source):
     assert config.prompts["hello"].prompt_id == "hello"
 
 
+@pytest.mark.line("5.4", "5.6")
 def test_settings_and_master_key_are_read():
     """dialect, drop_params, the prompt directory, Langfuse defaults and the master key come from their sections."""
     config = read(
@@ -140,6 +145,7 @@ toolkit_settings: {prompt_source: folder}
     assert config.master_key.reveal() == "sk-1234"
 
 
+@pytest.mark.line("5.25")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -164,6 +170,7 @@ def test_parts_of_a_litellm_file_that_mean_nothing_here_are_passed_over():
         assert read("router_settings: {num_retries: 2}\nenvironment_variables: {A: b}\n").deployments == {}
 
 
+@pytest.mark.line("5.23")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -193,6 +200,7 @@ def test_two_entries_of_one_prompt_id_are_refused():
         read(f"prompts: [{entry}, {entry}]")
 
 
+@pytest.mark.line("5.24")
 def test_files_that_cannot_be_read_say_why(tmp_path):
     """A missing file, one that is not UTF-8, and one over 1 MB each raise one clear error."""
     with pytest.raises(ConfigError, match="cannot be read: No such file"):

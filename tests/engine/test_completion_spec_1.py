@@ -9,70 +9,18 @@ import warnings
 import pytest
 
 import toolkit as tk
-from tests.builders import make_prompt
-from tests.servers._process import serving
-from toolkit import _sync
-from toolkit._records import FrozenDict
-from toolkit.config import Settings, parse_config
-from toolkit.config._yaml import load_yaml
+from tests.engine.world import MESSAGES, World
 from toolkit.errors import (
-    AuthenticationError,
     MissingVariablesError,
     MissingVariableWarning,
     PromptError,
-    ProviderServerError,
     UnknownNameError,
     UsageError,
 )
 from toolkit.providers import Capabilities
-from toolkit.testing import FakeProvider, FakeSource, fake_engine
-
-CHAT = (FrozenDict({"role": "system", "content": "Be {{tone}}."}), FrozenDict({"role": "user", "content": "{{q}}"}))
-PROMPTS = (
-    # The last one is what this source gives by default.
-    make_prompt("Please say {{word}}.", prompt_id="text", version="2", source="langfuse", labels=("staging",)),
-    make_prompt("Say {{word}}.", prompt_id="text", source="langfuse", labels=("production",)),
-    make_prompt(CHAT, prompt_id="chat", source="langfuse", config={"temperature": 0.7, "seed": 5, "owner": "me"}),
-    make_prompt("Hi", prompt_id="own-model", source="langfuse", config={"model": "anthropic/claude-x", "top_p": 0.5}),
-    make_prompt("Hi", prompt_id="bare-model", source="langfuse", config={"model": "gpt-4o"}),
-    make_prompt(
-        "Hi", prompt_id="hostile", source="langfuse", config={"api_base": "http://evil.test", "headers": {"a": 1}}
-    ),
-)
 
 
-class World:
-    """Two scripted providers, a prompt source, and what was sent."""
-
-    def __init__(self, tmp_path, config=None, openai=("from openai",), anthropic=("from anthropic",)):
-        self.openai = FakeProvider(openai, name="openai")
-        self.anthropic = FakeProvider(anthropic, name="anthropic")
-        sources = [FakeSource(PROMPTS, name=name) for name in ("langfuse", "humanloop", "folder")]
-        read = None
-        if config is not None:
-            read = parse_config(load_yaml(config, where="config.yaml"), where="config.yaml", environ={})
-        self.engine = fake_engine(
-            Settings(home=tmp_path / "home"), providers=[self.openai, self.anthropic], sources=sources, config=read
-        )
-
-    def __call__(self, *arguments, **options):
-        return tk.completion(*arguments, engine=self.engine, **options)
-
-    @property
-    def sent(self):
-        """The last request to OpenAI."""
-        return self.openai.requests[-1]
-
-
-@pytest.fixture
-def world(tmp_path):
-    """A world without config.yaml."""
-    return World(tmp_path)
-
-
-MESSAGES = [{"role": "user", "content": "Hello"}]
-
-
+@pytest.mark.line("1.3", "1.4", "1.5")
 def test_the_response_reads_like_the_openai_sdk_s(world):
     """The fields of the SDK's answer are there, as attributes and as items, and model_dump() gives plain dicts."""
     response = world("openai/gpt-x", MESSAGES)
@@ -86,6 +34,7 @@ def test_the_response_reads_like_the_openai_sdk_s(world):
         _ = response.no_such_field
 
 
+@pytest.mark.line("1.12", "1.13", "1.14", "1.15")
 def test_on_top_it_tells_prompt_request_cost_and_latency(world):
     """.prompt has the resolved version, labels and hash; .request what was sent; cost and latency stand beside."""
     response = world("langfuse/openai/gpt-x", prompt_id="text", prompt_label="staging", prompt_variables={"word": "a"})
@@ -98,6 +47,7 @@ def test_on_top_it_tells_prompt_request_cost_and_latency(world):
     assert world("openai/gpt-x", MESSAGES).prompt is None
 
 
+@pytest.mark.line("1.16", "1.17")
 @pytest.mark.parametrize("messages", [None, [], [{"role": "user", "content": "<IGNORED>"}], "anything", 5])
 def test_with_a_managed_prompt_messages_are_ignored(world, messages):
     """The messages may be missing, empty or anything, and are never changed."""
@@ -107,6 +57,7 @@ def test_with_a_managed_prompt_messages_are_ignored(world, messages):
     assert messages == before
 
 
+@pytest.mark.line("1.18", "1.20", "1.21")
 @pytest.mark.parametrize(
     ("model", "source"),
     [("langfuse/openai/m", "langfuse"), ("humanloop/openai/m", "humanloop"), ("folder/openai/m", "folder"),
@@ -120,18 +71,21 @@ def test_a_prefix_names_the_prompt_source(world, model, source):
     assert world.engine.sources.get(source).name == source
 
 
+@pytest.mark.line("1.19")
 def test_a_prefix_may_stand_before_another_provider(world):
     """langfuse/anthropic/claude-... is Anthropic."""
     world("langfuse/anthropic/claude-y", prompt_id="text", prompt_variables={"word": "a"})
     assert world.anthropic.requests[0].model == "claude-y"
 
 
+@pytest.mark.line("1.22")
 def test_a_provider_s_model_needs_no_prompt_manager(world):
     """provider/model sends the caller's messages as they are."""
     world("openai/gpt-x", [{"role": "user", "content": "{{word}}", "name": "me"}])
     assert world.sent.messages[0].to_wire() == {"role": "user", "content": "{{word}}", "name": "me"}
 
 
+@pytest.mark.line("1.25", "1.26")
 @pytest.mark.parametrize(("bare", "provider"), [("gpt-4o", "openai"), ("o1-mini", "openai"), ("claude-3", "anthropic")])
 def test_a_bare_name_goes_to_the_provider_of_its_family(world, bare, provider):
     """gpt-..., o1... and claude-... need no provider; any other bare name is an error that lists what is known."""
@@ -141,6 +95,7 @@ def test_a_bare_name_goes_to_the_provider_of_its_family(world, bare, provider):
         world("mystery", MESSAGES)
 
 
+@pytest.mark.line("1.27")
 def test_a_prompt_id_that_nothing_finds_is_an_error(world):
     """prompt_id without a prefix, alias or prompts: entry is an error that names prompt_id, and nothing is sent."""
     with pytest.raises(UsageError, match="`prompt_id` 'text' is given"):
@@ -148,12 +103,14 @@ def test_a_prompt_id_that_nothing_finds_is_an_error(world):
     assert world.openai.requests == []
 
 
+@pytest.mark.line("1.29")
 def test_a_prefix_without_a_prompt_id_is_an_error(world):
     """langfuse/... without prompt_id is an error that names prompt_id."""
     with pytest.raises(UsageError, match="`prompt_id` is not given"):
         world("langfuse/gpt-4o", MESSAGES)
 
 
+@pytest.mark.line("1.30", "1.31", "1.32", "1.44")
 def test_the_prompt_s_model_goes_before_the_caller_s(world):
     """The config's model is used; with ignore_prompt_manager_model the caller's; without one the caller's."""
     response = world("langfuse/openai/mine", prompt_id="own-model")
@@ -165,6 +122,7 @@ def test_the_prompt_s_model_goes_before_the_caller_s(world):
     assert world("langfuse/openai/mine", prompt_id="text", prompt_variables={"word": ""}).request.model == "mine"
 
 
+@pytest.mark.line("1.37", "1.38", "1.45", "5.20")
 def test_the_caller_s_params_go_before_the_prompt_s_before_the_config_s(tmp_path):
     """Each parameter is the caller's, else the prompt's, else config.yaml's; None takes one away; sources are told."""
     world = World(
@@ -180,6 +138,7 @@ model_list:
     assert response.param_sources == {"temperature": "caller", "seed": "prompt", "max_tokens": "config"}
 
 
+@pytest.mark.line("1.42")
 def test_the_prompt_s_params_can_be_ignored(world):
     """With ignore_prompt_manager_optional_params only the caller's params are sent."""
     variables = {"tone": "kind", "q": "?"}
@@ -193,12 +152,14 @@ def test_the_prompt_s_params_can_be_ignored(world):
     assert world.sent.params == {"seed": 1}
 
 
+@pytest.mark.line("1.41")
 def test_only_known_parameters_of_a_config_are_sent(world):
     """Other keys of a prompt's config stay metadata: no address, header or owner is obeyed or sent."""
     world("langfuse/openai/m", prompt_id="hostile")
     assert (world.sent.params, world.sent.provider) == ({}, "openai")
 
 
+@pytest.mark.line("1.55")
 @pytest.mark.parametrize("name", ["metadata", "caching", "num_retries", "custom_llm_provider"])
 def test_control_arguments_never_leave(world, name):
     """Arguments that steer LiteLLM itself are accepted and not sent."""
@@ -206,6 +167,7 @@ def test_control_arguments_never_leave(world, name):
     assert world.sent.params == {"temperature": 1}
 
 
+@pytest.mark.line("1.23", "1.44", "5.10")
 def test_an_alias_is_a_name_of_config_yaml(tmp_path):
     """A model_name stands for its deployment's model, also through the prompt manager and a second group."""
     world = World(
@@ -226,6 +188,7 @@ model_list:
     assert world.sent.messages[0].content == "Say default."
 
 
+@pytest.mark.line("5.11")
 def test_a_request_s_values_replace_the_deployment_s(tmp_path):
     """prompt_id, variables, version and label of the call replace those of the deployment, whole."""
     world = World(
@@ -243,6 +206,7 @@ model_list:
     assert world.sent.messages[0].content == "Hi"
 
 
+@pytest.mark.line("1.35", "1.36")
 def test_a_group_that_names_itself_is_the_plain_model(tmp_path):
     """A prompt's model that is a model_name goes through that group once; a group that names itself ends there."""
     world = World(
@@ -259,6 +223,7 @@ model_list:
     assert (world.sent.model, world.sent.params) == ("gpt-4o", {"seed": 3})
 
 
+@pytest.mark.line("1.24", "5.16")
 def test_deployments_are_drawn_by_weight(tmp_path):
     """Among several deployments of a name one is drawn by weight; a weight of 0 is never drawn."""
     world = World(
@@ -279,47 +244,7 @@ model_list:
     assert 119 <= drawn.count("a") <= 181
 
 
-def test_fallbacks_get_the_same_messages_once(tmp_path):
-    """When a model fails, each fallback gets the same rendered prompt once; the last failure is raised."""
-    world = World(tmp_path, openai=[AuthenticationError("no")])
-    response = world(
-        "langfuse/openai/m", prompt_id="text", prompt_variables={"word": "a"}, fallbacks=["anthropic/claude-y"]
-    )
-    assert response.choices[0].message.content == "from anthropic"
-    assert world.anthropic.requests[0].messages == world.openai.requests[0].messages
-    assert (len(world.openai.requests), len(world.anthropic.requests)) == (1, 1)
-    dead = World(tmp_path, openai=[AuthenticationError("no")], anthropic=[AuthenticationError("also no")])
-    with pytest.raises(AuthenticationError, match="also no"):
-        dead("openai/m", MESSAGES, fallbacks=["anthropic/claude-y"])
-
-
-@pytest.mark.parametrize(("retries", "calls"), [(0, 1), (1, 2), (None, 3)])
-def test_max_retries_counts_the_tries_after_the_first(tmp_path, retries, calls):
-    """max_retries=0 sends once; the default sends three times in all; then the provider's error is raised."""
-    world = World(tmp_path, openai=[ProviderServerError("boom", retry_after_s=0)])
-    world.engine.clock = FAST
-    with pytest.raises(ProviderServerError, match="boom"):
-        world("openai/m", MESSAGES, max_retries=retries)
-    assert len(world.openai.requests) == calls
-
-
-class _Fast:
-    """The machine's clock, without the waiting."""
-
-    def __init__(self):
-        from toolkit.engine import SystemClock
-
-        self._clock = SystemClock()
-        self.monotonic = self._clock.monotonic
-        self.now = self._clock.now
-
-    async def sleep(self, seconds):
-        """Returns at once."""
-
-
-FAST = _Fast()
-
-
+@pytest.mark.line("2.18", "2.19")
 def test_a_missing_variable_warns_and_stays_as_written(world):
     """A completion warns and keeps the literal; strict=True raises before sending."""
     with pytest.warns(MissingVariableWarning, match="'word'"):
@@ -330,6 +255,7 @@ def test_a_missing_variable_warns_and_stays_as_written(world):
     assert len(world.openai.requests) == 1
 
 
+@pytest.mark.line("2.2", "2.4")
 def test_the_litellm_dialect_appends_the_client_s_messages(world):
     """dialect='litellm' sends a text prompt as a system message, and the client's messages after the prompt's."""
     world("langfuse/openai/m", MESSAGES, prompt_id="text", prompt_variables={"word": "a"}, dialect="litellm")
@@ -338,6 +264,7 @@ def test_the_litellm_dialect_appends_the_client_s_messages(world):
     assert [m.role for m in world.sent.messages] == ["system", "user", "user"]
 
 
+@pytest.mark.line("1.53")
 def test_the_dialect_can_be_set_in_config_yaml(tmp_path):
     """litellm_settings.dialect holds for every call that says nothing else."""
     world = World(tmp_path, "litellm_settings: {dialect: litellm}")
@@ -347,6 +274,7 @@ def test_the_dialect_can_be_set_in_config_yaml(tmp_path):
     assert len(world.sent.messages) == 1
 
 
+@pytest.mark.line("5.5")
 def test_drop_params_leaves_out_what_a_provider_cannot_take(tmp_path):
     """With litellm_settings.drop_params a parameter that the provider refuses is left out, in calls and in sweeps."""
     for setting, sent in (("true", {"temperature": 0}), ("false", {"temperature": 0, "seed": 1})):
@@ -358,6 +286,7 @@ def test_drop_params_leaves_out_what_a_provider_cannot_take(tmp_path):
         assert tk.plan("langfuse:text@1", "openai/m", [{"word": "a"}], **grid).arms[0].params == sent
 
 
+@pytest.mark.line("5.3")
 def test_a_bare_prompt_id_may_be_an_entry_of_config_yaml(tmp_path):
     """`prompts:` names a prompt and its source, so that a plain model can use it."""
     world = World(
@@ -372,40 +301,7 @@ prompts:
     assert world.sent.messages[0].content == "Please say a."
 
 
-def test_streaming_gives_chunks_to_plain_code_and_to_async_code(world):
-    """stream=True gives an iterator of chunks with choices[0].delta.content, plain or async, and a finish reason."""
-    chunks = list(world("openai/m", MESSAGES, stream=True))
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "fromopenai"
-    assert chunks[-1].choices[0].finish_reason == "stop"
-
-    async def collect():
-        stream = await tk.acompletion("openai/m", MESSAGES, stream=True, engine=world.engine)
-        return [chunk.choices[0].delta.get("content") async for chunk in stream]
-
-    assert asyncio.run(collect()) == ["from", "openai", None]
-
-
-def test_anthropic_s_stream_reads_like_openai_s(monkeypatch, tmp_path):
-    """Text and tool calls of a service with another wire format arrive as OpenAI's deltas, each once."""
-    with serving("tests.servers.fake_anthropic") as server:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
-        engine = fake_engine(Settings(home=tmp_path))
-        chunks = list(tk.completion("claude-x", MESSAGES, stream=True, max_tokens=50, engine=engine))
-        whole = tk.completion("claude-x", MESSAGES, max_tokens=50, engine=engine)
-        _sync.run(engine.aclose())
-    assert chunks[0].choices[0].delta.role == "assistant"
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
-    assert chunks[-1].choices[0].finish_reason == whole.choices[0].finish_reason == "stop"
-
-
-def test_a_stream_that_fails_before_its_first_chunk_falls_back(tmp_path):
-    """Until something was shown, a failed stream is tried again and falls back."""
-    world = World(tmp_path, openai=[AuthenticationError("no")])
-    chunks = world("openai/m", MESSAGES, stream=True, fallbacks=["anthropic/claude-y"])
-    assert [chunk.choices[0].delta.get("content") for chunk in chunks][:2] == ["from", "anthropic"]
-
-
+@pytest.mark.line("1.2")
 def test_acompletion_takes_the_same_arguments(world):
     """The awaited call gives the same answer, in any loop."""
     answer = asyncio.run(
@@ -417,6 +313,7 @@ def test_acompletion_takes_the_same_arguments(world):
     assert world.sent.params == {"temperature": 1}
 
 
+@pytest.mark.line("3.37")
 @pytest.mark.parametrize("argument", ["api_key", "api_base", "langfuse_secret", "langfuse_host", "humanloop_api_key"])
 def test_an_environment_reference_in_a_call_is_refused(world, argument, monkeypatch):
     """os.environ/NAME belongs into config.yaml; in a call it is a ValueError, and the variable is not read."""
@@ -427,6 +324,7 @@ def test_an_environment_reference_in_a_call_is_refused(world, argument, monkeypa
     assert world.openai.requests == []
 
 
+@pytest.mark.line("1.54")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -461,23 +359,6 @@ def test_nothing_is_warned_about_a_call_that_is_right(world):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         world("langfuse/openai/m", prompt_id="text", prompt_variables={"word": "a"})
-
-
-def test_configure_holds_for_every_call_until_it_is_taken_back(tmp_path, monkeypatch):
-    """tk.configure(file) is the configuration of calls that name none; tk.configure() goes back to the environment."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.yaml").write_text(
-        "model_list:\n- model_name: mine\n"
-        "  litellm_params: {model: openai/m, api_key: k, api_base: 'http://127.0.0.1:9'}\n"
-    )
-    engine = tk.configure("config.yaml")
-    try:
-        assert tk.plan(make_prompt(), "mine", [{"word": "a"}]).arms[0].model_source == "alias"
-    finally:
-        _sync.run(engine.aclose())
-        tk.configure()
-    with pytest.raises(UnknownNameError, match="mine"):
-        tk.plan(make_prompt(), "mine", [{"word": "a"}])
 
 
 def test_an_alias_drives_a_sweep_and_splits_by_weight(tmp_path):

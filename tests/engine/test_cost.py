@@ -69,6 +69,7 @@ def test_what_the_provider_says_goes_before_everything():
     assert (outcome.cost_usd, outcome.cost_source) == (0.0, "openai")
 
 
+@pytest.mark.line("1.14")
 @pytest.mark.parametrize(
     ("answer", "model", "name"),
     [

@@ -10,6 +10,7 @@ from toolkit.engine import RetryPolicy, Tries, after_failure, backoff_s
 from toolkit.errors import (
     AuthenticationError,
     BadRequestError,
+    InvalidResponseError,
     ProviderConnectionError,
     ProviderServerError,
     ProviderTimeoutError,
@@ -86,3 +87,60 @@ def test_backoff_starts_with_the_first_retry():
     """Asking for the wait before the first try is a mistake and says so."""
     with pytest.raises(ValueError, match="first retry is attempt 2; got 1"):
         backoff_s(1, policy=POLICY, rng=Random(0))
+
+
+def sent_in_all(*errors, policy=POLICY):
+    """How often a request leaves that fails like this, the last of the errors again and again; and the waits."""
+    waits, tries = [], Tries()
+    for number in range(20):
+        wait_s, tries = after_failure(errors[min(number, len(errors) - 1)], tries, policy=policy, rng=Random(number))
+        if wait_s is None:
+            return number + 1, waits
+        waits.append(wait_s)
+    raise AssertionError("it never ends")
+
+
+MALFORMED = InvalidResponseError("no JSON")
+EMPTY = InvalidResponseError("no message", kind="empty_response")
+CUT = InvalidResponseError("cut", kind="truncated_stream")
+DNS = ProviderConnectionError("no such host", kind="dns")
+SERVER = ProviderServerError("500")
+
+
+@pytest.mark.parametrize(
+    ("errors", "sent"),
+    [
+        ([MALFORMED], 2),
+        ([EMPTY], 2),
+        ([MALFORMED, EMPTY], 3),
+        ([MALFORMED, EMPTY, MALFORMED], 3),
+        ([CUT], 4),
+        ([DNS], 3),
+        ([SERVER, SERVER, MALFORMED], 4),
+        ([MALFORMED, SERVER], 4),
+    ],
+)
+def test_what_seldom_helps_is_tried_less_often(errors, sent):
+    """An answer that is none is asked for twice, a name three times, each kind for itself; nothing above four."""
+    assert sent_in_all(*errors)[0] == sent
+
+
+def test_a_name_is_looked_up_again_soon():
+    """The two waits before a name is looked up again are a quarter of a second at most, and never nothing."""
+    waits = [wait for number in range(50) for wait in sent_in_all(*[SERVER] * (number % 2), DNS)[1][number % 2 :]]
+    assert all(0.05 <= wait <= 0.25 for wait in waits)
+
+
+def test_an_overloaded_provider_is_left_alone_longer():
+    """Where a failing provider is left alone for a while, an overloaded one is for four times as long."""
+    overloaded = ProviderServerError("busy", kind="overloaded")
+    failing_s, overloaded_s = sent_in_all(SERVER)[1], sent_in_all(overloaded)[1]
+    assert overloaded_s == pytest.approx([4 * wait for wait in failing_s])
+
+
+def test_what_may_be_billed_is_sent_again_only_where_that_is_wanted():
+    """With `resend_possibly_billed=False`, a failure that may be billed is the last, any other is tried again."""
+    careful = RetryPolicy(resend_possibly_billed=False)
+    assert sent_in_all(ProviderTimeoutError("late", possibly_billed=True), policy=careful)[0] == 1
+    assert sent_in_all(ProviderConnectionError("refused", kind="connect"), policy=careful)[0] == 4
+    assert sent_in_all(ProviderTimeoutError("late", possibly_billed=True))[0] == 4

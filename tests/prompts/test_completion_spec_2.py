@@ -27,12 +27,14 @@ def text(template: str, variables: dict[str, Any], template_format: Any = "musta
 
 
 # completion.md section 2: | text | one **user** message |
+@pytest.mark.line("2.1")
 def test_a_text_prompt_is_one_user_message():
     """A text prompt makes one message of the role user."""
     assert render(prompt("Be kind."), {}) == (Message(role="user", content="Be kind."),)
 
 
 # completion.md section 2: | chat | the list as it is |
+@pytest.mark.line("2.3")
 def test_a_chat_prompt_is_sent_as_it_is(langfuse: ServerProcess, source: LangfuseSource):
     """A chat of Langfuse goes out with its roles, order and further keys, and nothing beside."""
     messages = [
@@ -50,6 +52,7 @@ def test_a_chat_prompt_is_sent_as_it_is(langfuse: ServerProcess, source: Langfus
 
 
 # completion.md section 2: placeholder: replaced by the list of messages, whose own variables are filled too
+@pytest.mark.line("2.5", "2.6")
 def test_a_message_placeholder_is_replaced_and_its_messages_filled():
     """The variable's messages stand where the placeholder stood; their own `{{names}}` are filled."""
     history = [{"role": "user", "content": "I am {{name}}"}, {"role": "assistant", "content": "Hi"}]
@@ -58,6 +61,7 @@ def test_a_message_placeholder_is_replaced_and_its_messages_filled():
 
 
 # completion.md section 2: placeholder: extra keys (tool_calls, `content: null`, content parts) are kept
+@pytest.mark.line("2.7")
 def test_messages_of_a_placeholder_keep_their_further_keys():
     """Tool calls, an empty content and content parts of inserted messages come through."""
     parts = [{"type": "text", "text": "{{q}}"}, {"type": "image_url", "image_url": {"url": "http://a/b.png"}}]
@@ -71,6 +75,7 @@ def test_messages_of_a_placeholder_keep_their_further_keys():
 
 
 # completion.md section 2: placeholder: unresolved or not a list: **error** naming it, before anything is sent
+@pytest.mark.line("2.8", "2.9")
 @pytest.mark.parametrize("variables", [{}, {"history": "hello"}, {"history": {"role": "user"}}, {"history": None}])
 @pytest.mark.parametrize("missing", ["error", "keep"])
 def test_an_unresolved_placeholder_is_an_error(variables: dict[str, Any], missing: Any):
@@ -80,6 +85,7 @@ def test_an_unresolved_placeholder_is_an_error(variables: dict[str, Any], missin
 
 
 # completion.md section 2: Variables, Langfuse semantics to the letter
+@pytest.mark.line("2.10", "2.11", "2.12", "2.13", "2.14", "2.15", "2.17")
 @pytest.mark.parametrize(
     ("template", "variables", "filled"),
     [
@@ -99,6 +105,7 @@ def test_variables_are_filled_as_langfuse_fills_them(template: str, variables: d
 
 
 # completion.md section 2: Humanloop: `{{ name }}` with at most one space each side, `[a-zA-Z_0-9.\[\]]+`
+@pytest.mark.line("2.22", "2.23", "2.25")
 @pytest.mark.parametrize(
     ("template", "variables", "filled"),
     [
@@ -119,6 +126,7 @@ def test_variables_are_filled_as_humanloop_fills_them(template: str, variables: 
 
 
 # completion.md section 2: Humanloop: all missing names listed in one error
+@pytest.mark.line("2.24")
 @pytest.mark.parametrize("missing", ["error", "keep"])
 def test_humanloop_names_all_that_is_missing_at_once(missing: Any):
     """A Humanloop prompt without its variables is one error with every missing name, also where names may stay."""
@@ -134,6 +142,7 @@ def test_humanloops_variables_are_known_before_rendering():
 
 
 # completion.md section 2: Folder prompts: the same `{{name}}`; Jinja only where the file says so
+@pytest.mark.line("2.26", "2.27")
 def test_a_folder_prompt_is_jinja_only_where_it_says_so(tmp_path: Path):
     """In a file without `template_format: jinja2` what looks like Jinja is text."""
     (tmp_path / "plain.prompt").write_text("{% if a %}{{a}}{{ a|upper }}{% endif %}")

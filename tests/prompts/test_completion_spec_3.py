@@ -40,6 +40,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
 
 
 # completion.md section 3: GET {host}/api/public/v2/prompts/{name percent-encoded, "/" as %2F}, Basic auth
+@pytest.mark.line("3.2", "3.5")
 @pytest.mark.parametrize(
     ("name", "path"),
     [
@@ -72,6 +73,7 @@ def test_a_name_that_an_address_swallows_is_refused(langfuse: ServerProcess, sou
 
 
 # completion.md section 3: ?version=N|label=L; neither: no query, and the server picks `production`
+@pytest.mark.line("3.1", "3.3", "3.4")
 @pytest.mark.parametrize(
     ("selection", "query", "version"),
     [({}, "", "1"), ({"version": "2"}, "?version=2", "2"), ({"label": "staging"}, "?label=staging", "2")],
@@ -85,6 +87,7 @@ def test_version_or_label_is_the_query(
 
 
 # completion.md section 3: Version and label together: error before sending
+@pytest.mark.line("3.6")
 def test_version_and_label_together_are_refused(langfuse: ServerProcess, source: LangfuseSource):
     """A version and a label together are an error; nothing is sent."""
     with pytest.raises(UsageError, match=r"both given.*Nothing was sent"):
@@ -93,6 +96,7 @@ def test_version_and_label_together_are_refused(langfuse: ServerProcess, source:
 
 
 # completion.md section 3: an HTML 404 is possible from a proxy: never `.json()` blindly
+@pytest.mark.line("3.10")
 def test_a_page_instead_of_json_is_told(langfuse: ServerProcess, source: LangfuseSource):
     """A page of HTML, whatever its status, is an error that says so."""
     page = "<!DOCTYPE html><html><head><title>404</title></head></html>"
@@ -105,6 +109,7 @@ def test_a_page_instead_of_json_is_told(langfuse: ServerProcess, source: Langfus
 
 
 # completion.md section 3: Our errors carry `.status` and name the prompt, the version or label asked for, the status
+@pytest.mark.line("3.11", "3.12")
 @pytest.mark.parametrize(
     ("selection", "says"),
     [({"version": "9"}, "version '9'"), ({"label": "none"}, "label 'none'"), ({}, "'bare'")],
@@ -125,6 +130,7 @@ def test_an_error_says_what_was_asked_and_the_status(
     assert says in str(caught.value)
 
 
+@pytest.mark.line("3.12")
 def test_an_unknown_prompt_by_version_names_the_version(source: LangfuseSource):
     """For a prompt that is not there the version or label that was asked for is told, too."""
     with pytest.raises(PromptNotFoundError, match=r"no prompt 'nope', asked for version '7' \(HTTP 404\)"):
@@ -132,6 +138,7 @@ def test_an_unknown_prompt_by_version_names_the_version(source: LangfuseSource):
 
 
 # completion.md section 3: List: ?name&label&tag&page&limit (page from 1, limit <= 100)
+@pytest.mark.line("3.13")
 def test_the_list_is_asked_for_in_pages_of_100(langfuse: ServerProcess, source: LangfuseSource):
     """Pages count from 1 and hold 100."""
     run(source.list())
@@ -139,6 +146,7 @@ def test_the_list_is_asked_for_in_pages_of_100(langfuse: ServerProcess, source: 
 
 
 # completion.md section 3: which label stands on which version comes from `?name=X&label=L`
+@pytest.mark.line("3.15")
 def test_a_labels_version_is_asked_for_cheaply(langfuse: ServerProcess, source: LangfuseSource):
     """One list request a label tells the version that it stands on, not one request a version."""
     assert run(source.label_versions("movie-critic")) == {"latest": "2", "production": "1", "staging": "2"}
@@ -149,6 +157,7 @@ def test_a_labels_version_is_asked_for_cheaply(langfuse: ServerProcess, source: 
 
 
 # completion.md section 3: another host with the same key silently gets the first one: not here
+@pytest.mark.line("3.22")
 def test_one_key_on_two_hosts_is_two_projects(langfuse: ServerProcess, sources: Sources):
     """The same keys on another host are another source, with a cache of its own."""
     with serving("tests.servers.fake_langfuse") as other:
@@ -159,6 +168,7 @@ def test_one_key_on_two_hosts_is_two_projects(langfuse: ServerProcess, sources: 
             assert str(prompt.template).startswith(begins)
 
 
+@pytest.mark.line("3.28")
 def test_two_projects_stand_side_by_side(langfuse: ServerProcess, sources: Sources):
     """Other keys on one host are another source; each is asked with its own keys."""
     first = SourceAccess(langfuse_host=langfuse.url, **KEYS)
@@ -171,6 +181,7 @@ def test_two_projects_stand_side_by_side(langfuse: ServerProcess, sources: Sourc
 
 
 # completion.md section 3: reading prompts through our own HTTP layer
+@pytest.mark.line("3.20")
 def test_reading_prompts_does_not_import_the_sdk(langfuse: ServerProcess):
     """A prompt is read without the Langfuse SDK being imported."""
     code = (
@@ -187,6 +198,7 @@ def test_reading_prompts_does_not_import_the_sdk(langfuse: ServerProcess):
 
 
 # completion.md section 3: Cache: one fetch per (host, key, name, version or label) and process within its TTL
+@pytest.mark.line("3.25", "3.28")
 def test_one_fetch_a_question_within_the_time(langfuse: ServerProcess, source: LangfuseSource, clock: Clock):
     """Each of name, version and label is fetched once in 60 seconds, and again after them."""
     selections: tuple[dict[str, str], ...] = ({}, {"version": "1"}, {"version": "2"}, {"label": "staging"})
@@ -214,6 +226,7 @@ def test_the_same_project_is_one_source_however_it_is_named(
 
 
 # completion.md section 3: TTL 60 s, configurable, 0 = off
+@pytest.mark.line("3.29")
 def test_the_time_is_a_setting(langfuse: ServerProcess, http: HttpClient, environment: Callable[..., Settings]):
     """TOOLKIT_PROMPT_CACHE_TTL_S=0 turns the cache off; without it the time is 60 seconds; nonsense is refused."""
     assert Settings().prompt_cache_ttl_s == 60.0
@@ -227,6 +240,7 @@ def test_the_time_is_a_setting(langfuse: ServerProcess, http: HttpClient, enviro
 
 
 # completion.md section 3: `tk.refresh()` drops every cached prompt
+@pytest.mark.line("3.30")
 def test_refresh_reaches_every_project(langfuse: ServerProcess, sources: Sources):
     """After `refresh` every prompt of every source, also of those that a caller named, is asked for again."""
     access = SourceAccess(langfuse_host=langfuse.url, **KEYS)
@@ -238,6 +252,7 @@ def test_refresh_reaches_every_project(langfuse: ServerProcess, sources: Sources
 
 
 # completion.md section 3: a template is never mutated
+@pytest.mark.line("3.31")
 def test_a_cached_template_cannot_be_changed(source: LangfuseSource):
     """What is cached is frozen, messages and config included."""
     prompt = run(source.get("history-chat"))
@@ -247,6 +262,7 @@ def test_a_cached_template_cannot_be_changed(source: LangfuseSource):
 
 
 # completion.md section 3: Credentials: argument > environment
+@pytest.mark.line("3.32", "3.33")
 def test_a_callers_keys_go_before_the_environments(
     langfuse: ServerProcess, http: HttpClient, environment: Callable[..., Settings]
 ):
@@ -266,6 +282,7 @@ def test_a_caller_may_give_one_half_of_the_pair(
 
 
 # completion.md section 3: `langfuse_host` > `LANGFUSE_HOST` > `LANGFUSE_BASE_URL` > `https://cloud.langfuse.com`
+@pytest.mark.line("3.23", "3.34", "3.35")
 @pytest.mark.parametrize(
     ("argument", "variables", "host"),
     [
@@ -289,6 +306,7 @@ def test_the_host_is_the_first_that_is_named(
 
 
 # completion.md section 3: A host given by the caller is **never** sent keys from the environment
+@pytest.mark.line("3.36")
 @pytest.mark.parametrize(
     ("given", "unset"),
     [({}, "langfuse_public_key"), ({"langfuse_public_key": PUBLIC_KEY}, "langfuse_secret_key")],
@@ -314,6 +332,7 @@ def test_keys_are_in_no_repr(langfuse: ServerProcess, sources: Sources):
 
 
 # Threat 14: a prompt's config may set model and sampling, never an address, a header or a credential
+@pytest.mark.line("3.39")
 def test_a_hostile_config_is_metadata(langfuse: ServerProcess, source: LangfuseSource):
     """Addresses, headers and keys in a prompt's config are kept as they are, obeyed by nobody and never forwarded."""
     hostile = {

@@ -18,6 +18,7 @@ def paths(server: ServerProcess) -> list[str]:
 
 
 # completion.md section 3: Write: POST (name, type, prompt, config, labels, tags, commitMessage)
+@pytest.mark.line("3.16")
 def test_a_new_version_is_posted(langfuse: ServerProcess, source: LangfuseSource):
     """Everything that is given stands in one POST, and the version that Langfuse made comes back."""
     messages = [{"role": "system", "content": "Hi {{a}}"}, {"type": "placeholder", "name": "history"}]
@@ -103,6 +104,7 @@ def test_a_version_is_never_made_twice(langfuse: ServerProcess, source: Langfuse
 
 
 # completion.md section 3: PATCH /api/public/v2/prompts/{name}/versions/{n} {"newLabels":[...]} adds labels
+@pytest.mark.line("3.17")
 def test_a_label_moves_and_its_old_holder_is_told(langfuse: ServerProcess, source: LangfuseSource):
     """Moving a label is one PATCH; the version that had it before comes back, so that it can be put back."""
     assert run(source.set_label("movie-critic", "2", "production")) == "1"
@@ -147,6 +149,7 @@ def test_writing_drops_what_is_cached(source: LangfuseSource):
 
 
 # completion.md section 3: Composition is resolved by the server; content can therefore change without a new version
+@pytest.mark.line("3.18", "3.19")
 def test_composed_content_changes_and_the_fingerprint_with_it(langfuse: ServerProcess, source: LangfuseSource):
     """The same version with another included text has another fingerprint."""
     before = run(source.get("composed"))
@@ -156,6 +159,7 @@ def test_composed_content_changes_and_the_fingerprint_with_it(langfuse: ServerPr
     assert before.fingerprint != after.fingerprint
 
 
+@pytest.mark.line("3.18")
 def test_a_composed_prompt_that_is_pushed_comes_back_resolved(source: LangfuseSource):
     """The prompt that a write returns is the one that a read gives, with its references resolved."""
     pushed = run(source.push("both", "A @@@langfusePrompt:name=movie-critic|version=1@@@ B"))

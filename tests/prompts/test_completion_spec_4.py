@@ -27,6 +27,7 @@ def paths(server: ServerProcess) -> list[str]:
 
 
 # completion.md section 4: `GET {base}/prompts/{id percent-encoded}` with `X-Api-Key`
+@pytest.mark.line("4.1", "4.2")
 @pytest.mark.parametrize(
     ("prompt_id", "path"),
     [
@@ -55,6 +56,7 @@ def test_an_id_that_is_no_name_is_refused(humanloop: ServerProcess, humanloop_so
 
 
 # completion.md section 4: base from `HUMANLOOP_BASE_URL`, else `https://api.humanloop.com/v5`
+@pytest.mark.line("4.3")
 def test_base_and_key_come_from_the_environment(
     humanloop: ServerProcess, http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ):
@@ -67,6 +69,7 @@ def test_base_and_key_come_from_the_environment(
 
 
 # completion.md section 4: `?version_id=` and `?environment=` for version and label
+@pytest.mark.line("4.4", "4.5")
 def test_version_and_environment_are_asked_for(humanloop: ServerProcess, humanloop_source: HumanloopSource):
     """A version is the `version_id`, a label the environment; the prompt says both."""
     staging = [{"id": "env_1", "name": "staging", "tag": "other"}]
@@ -92,6 +95,7 @@ def test_version_and_environment_exclude_each_other(humanloop: ServerProcess, hu
 
 
 # completion.md section 4: template (string | message | list)
+@pytest.mark.line("4.6")
 @pytest.mark.parametrize(
     ("template", "kind", "sent"),
     [
@@ -111,6 +115,7 @@ def test_a_template_is_text_message_or_list(
     assert [(message.role, message.content) for message in rendered] == sent
 
 
+@pytest.mark.line("4.7")
 def test_a_jinja_template_is_rendered_as_one(humanloop: ServerProcess, humanloop_source: HumanloopSource):
     """`template_language: jinja` is rendered by the sandboxed Jinja, not by Humanloop's own rule."""
     seed(humanloop, template="{% if a %}{{ a|upper }}{% endif %}", template_language="jinja")
@@ -118,6 +123,7 @@ def test_a_jinja_template_is_rendered_as_one(humanloop: ServerProcess, humanloop
 
 
 # completion.md section 4: temperature, top_p, max_tokens (-1 = not set: never forwarded), stop, ..., tools
+@pytest.mark.line("4.9")
 def test_params_become_those_of_chat_completions(humanloop: ServerProcess, humanloop_source: HumanloopSource):
     """What a version sets is its config, in the names and forms of chat completions; `max_tokens: -1` is not there."""
     tool = {"name": "look", "description": "Looks.", "parameters": {"type": "object"}, "strict": True}
@@ -146,6 +152,7 @@ def test_params_become_those_of_chat_completions(humanloop: ServerProcess, human
     }
 
 
+@pytest.mark.line("4.10")
 @pytest.mark.parametrize(("given", "kept"), [(-1, None), (200, 200), (None, None)])
 def test_max_tokens_of_minus_one_is_not_set(
     humanloop: ServerProcess, humanloop_source: HumanloopSource, given: Any, kept: Any
@@ -155,6 +162,7 @@ def test_max_tokens_of_minus_one_is_not_set(
     assert run(humanloop_source.get("pr_1")).config.get("max_tokens") == kept
 
 
+@pytest.mark.line("4.8")
 @pytest.mark.parametrize(
     ("fields", "model"),
     [
@@ -192,6 +200,7 @@ def test_an_integer_reasoning_effort_is_metadata(humanloop: ServerProcess, human
 
 
 # completion.md section 4: also read its `.prompt` exports from a folder
+@pytest.mark.line("4.11")
 def test_an_exported_file_is_read_from_a_folder(tmp_path: Path):
     """Front matter and `<system>..</system><user>..</user>` blocks read as the prompt that was exported."""
     (tmp_path / "critic.prompt").write_text(
@@ -208,6 +217,7 @@ def test_an_exported_file_is_read_from_a_folder(tmp_path: Path):
     ]
 
 
+@pytest.mark.line("4.11")
 def test_an_exported_file_has_images_and_tool_calls(tmp_path: Path):
     """Images and texts become content parts, tools in an assistant's block its calls, a tool block the answer."""
     (tmp_path / "look.prompt").write_text(
@@ -260,6 +270,7 @@ def test_an_export_that_lacks_something_says_what(tmp_path: Path, body: str, say
         run(FolderSource(tmp_path).get("p"))
 
 
+@pytest.mark.line("4.12")
 @pytest.mark.parametrize(
     ("fault", "error", "status", "says"),
     [
@@ -295,6 +306,7 @@ def test_without_a_key_the_error_names_argument_and_variable(sources: Sources):
         sources.get("humanloop")
 
 
+@pytest.mark.line("4.13")
 def test_the_environments_key_is_not_sent_to_a_callers_base(
     humanloop: ServerProcess, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ):

@@ -38,6 +38,7 @@ def test_a_jinja_prompt_has_conditions_loops_and_filters(template: str, variable
     assert render(jinja(template), variables)[0].content == text
 
 
+@pytest.mark.line("2.27")
 def test_jinja_is_only_for_prompts_that_ask_for_it():
     """Without template_format a block tag is text like any other."""
     prompt = Prompt(prompt_id="p", version="1", kind="text", template="{% if a %}{{a}}{% endif %}", source="folder")
@@ -49,6 +50,7 @@ def test_jinja_names_are_those_from_outside():
     assert placeholders(jinja("{% for x in xs %}{{ x }}{{ b }}{% endfor %}{{ range(2) }}{{ a }}")) == ("xs", "b", "a")
 
 
+@pytest.mark.line("2.29")
 @pytest.mark.parametrize(
     "template", ["{{ a }}", "{% if a %}x{% endif %}", "{% for x in a %}{% endfor %}", "{{ a + 1 }}"]
 )
@@ -86,6 +88,7 @@ class Pet:
         raise AssertionError("called")
 
 
+@pytest.mark.line("2.28")
 @pytest.mark.parametrize(
     "template",
     [
@@ -133,6 +136,7 @@ def test_a_jinja_prompt_reaches_nothing_but_its_variables(template: str):
     assert xs == [1]
 
 
+@pytest.mark.line("2.31")
 @pytest.mark.parametrize(
     "template",
     [
@@ -175,6 +179,7 @@ def test_a_jinja_prompt_cannot_take_the_machine(template: str):
     assert time.process_time() - started < 2.5
 
 
+@pytest.mark.line("2.30")
 def test_a_slow_jinja_prompt_is_stopped(monkeypatch: pytest.MonkeyPatch):
     """A template that stays within every count and still takes long is stopped by the clock."""
     monkeypatch.setattr(_jinja, "MAX_RENDER_S", 0.1)

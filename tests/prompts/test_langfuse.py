@@ -22,6 +22,7 @@ def paths(server: ServerProcess) -> list[str]:
     return [request["path"] for request in server.requests()]
 
 
+@pytest.mark.line("3.7")
 @pytest.mark.parametrize(
     ("name", "selection", "asked", "number"),
     [
@@ -130,6 +131,7 @@ def test_an_error_is_not_cached(langfuse: ServerProcess, source: LangfuseSource)
     assert run(source.get("movie-critic")).version == "1"
 
 
+@pytest.mark.line("3.28")
 def test_callers_at_once_share_a_request(langfuse: ServerProcess, source: LangfuseSource):
     """Twenty callers who ask for one prompt at the same time make one request."""
 
@@ -154,6 +156,7 @@ def test_one_callers_stop_does_not_stop_the_others(langfuse: ServerProcess, sour
     assert len(paths(langfuse)) == 1
 
 
+@pytest.mark.line("3.27")
 def test_at_most_eight_requests_are_in_flight(langfuse: ServerProcess, source: LangfuseSource):
     """However many prompts are asked for at once, the server sees eight requests at a time, and does see several."""
     langfuse.control(
@@ -180,6 +183,7 @@ def test_an_unknown_prompt_has_no_versions(source: LangfuseSource):
             run(ask("movie-critc"))
 
 
+@pytest.mark.line("3.14")
 def test_the_list_reads_as_it_was_recorded(source: LangfuseSource):
     """An entry has versions, labels, tags, kind, time and the newest version's config."""
     entries = {info.prompt_id: info for info in run(source.list(query="CRITIC"))}
@@ -192,6 +196,7 @@ def test_the_list_reads_as_it_was_recorded(source: LangfuseSource):
     assert all("critic" in name for name in entries)
 
 
+@pytest.mark.line("3.13")
 def test_a_long_list_is_fetched_page_by_page(langfuse: ServerProcess, source: LangfuseSource):
     """A list longer than 100 comes whole, each name once, sorted, in as many requests as it has pages."""
     langfuse.control(seed=[{"name": f"many/{number:03}", "type": "text", "prompt": "x"} for number in range(250)])

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from tests.servers._process import ServerProcess
 from tests.servers.fake_langfuse import PUBLIC_KEY, SECRET_KEY
 from toolkit._records import freeze
@@ -36,6 +38,7 @@ def sdk(server: ServerProcess, script: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.line("3.21")
 def test_the_sdk_reads_what_we_read(langfuse: ServerProcess, source: LangfuseSource):
     """Text, chat with placeholder, folder name, label and version read the same through the SDK and through us."""
     read = sdk(
@@ -74,6 +77,7 @@ def _messages(template: Any) -> list[tuple[Any, Any]]:
     return [(message.get("role", "placeholder"), message.get("content", message.get("name"))) for message in template]
 
 
+@pytest.mark.line("3.21")
 def test_the_sdk_compiles_as_we_render(langfuse: ServerProcess, source: LangfuseSource):
     """The same variables give the same text, to the letter."""
     template = '{{a}} {{ b }} {c} {{{a}}} {{unknown}} {{n}} {"k": {"x": 1}}'
@@ -87,6 +91,7 @@ def test_the_sdk_compiles_as_we_render(langfuse: ServerProcess, source: Langfuse
     assert message.content == compiled
 
 
+@pytest.mark.line("3.21")
 def test_we_read_what_the_sdk_writes(langfuse: ServerProcess, source: LangfuseSource):
     """A version that the SDK creates and a label that it moves are there for us."""
     made = sdk(
@@ -107,6 +112,7 @@ print(json.dumps([made.name, made.version]))
     assert run(source.list(query="team/"))[0].tags == ("demo",)
 
 
+@pytest.mark.line("3.21")
 def test_the_sdk_reads_what_we_write(langfuse: ServerProcess, source: LangfuseSource):
     """A version that we push, and a label that we move, are there for the SDK."""
     run(source.push("team/ours", "Hi {{name}}", config={"model": "gpt-4o"}, labels=["production"]))

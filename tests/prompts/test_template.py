@@ -31,6 +31,7 @@ HISTORY = chat_prompt(
 )
 
 
+@pytest.mark.line("2.10")
 @pytest.mark.parametrize(
     ("text", "variables", "filled"),
     [
@@ -62,6 +63,7 @@ def test_placeholders_are_filled_by_langfuses_rules(text: str, variables: dict[s
     assert fill(text, variables) == filled
 
 
+@pytest.mark.line("2.11")
 @given(value=st.text())
 def test_a_value_is_never_read_as_a_template(value: str):
     """A value stands in the text exactly as given, whatever braces it holds."""
@@ -95,6 +97,7 @@ def test_a_text_prompt_is_one_user_message():
     assert render(text_prompt("Hi {{name}}"), {"name": "Ann", "more": 1}) == (Message(role="user", content="Hi Ann"),)
 
 
+@pytest.mark.line("3.26")
 def test_a_chat_prompt_keeps_roles_order_and_further_keys():
     """A chat prompt's messages keep their order, roles, tool calls and empty contents."""
     calls = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
@@ -116,6 +119,7 @@ def test_a_prompt_managers_message_type_is_not_sent():
     assert render(prompt, {})[0].to_wire() == {"role": "user", "content": "hi"}
 
 
+@pytest.mark.line("3.26")
 def test_text_parts_are_filled_and_other_parts_kept():
     """In a content made of parts the texts are filled and everything else stays."""
     image = {"type": "image_url", "image_url": {"url": "https://example.org/{{q}}.png"}}
@@ -147,6 +151,7 @@ def test_braces_in_a_given_message_are_the_callers_words():
     assert messages[1].content == "What is {{ mustache }}?"
 
 
+@pytest.mark.line("2.9")
 @pytest.mark.parametrize("missing", ["error", "keep"])
 @pytest.mark.parametrize(
     "variables",
@@ -183,6 +188,7 @@ def test_missing_variables_can_be_kept():
     assert render(text_prompt("{{a}} {{ b }}"), {"a": 1}, missing="keep")[0].content == "1 {{ b }}"
 
 
+@pytest.mark.line("2.16")
 @pytest.mark.parametrize(
     "value", [math.nan, np.float32("nan"), np.datetime64("NaT"), pd.NA, pd.NaT, Decimal("NaN"), Decimal("sNaN")]
 )

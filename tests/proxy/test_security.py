@@ -42,6 +42,7 @@ def test_hosts_of_the_loopback_are_served(proxy, name):
     assert status_of(proxy.raw(request(proxy.port, host=f"{name}:{proxy.port}"))) == 200
 
 
+@pytest.mark.line("8.30")
 @pytest.mark.parametrize(
     "host",
     ["evil.test", "evil.test:{port}", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.evil.test:{port}",
@@ -72,6 +73,7 @@ def test_only_paths_are_targets(proxy, upstream, target):
     assert upstream.requests() == []
 
 
+@pytest.mark.line("8.31")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -196,6 +198,7 @@ LITELLM_STEERING = (
 ).split()
 
 
+@pytest.mark.line("8.11")
 def test_no_field_steers_the_proxy(proxy, upstream):
     """Of 500 names of fields, LiteLLM's own among them, each is refused or left out and named; none goes upstream."""
     rng = random.Random(20261122)

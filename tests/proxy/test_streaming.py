@@ -35,6 +35,7 @@ def outcomes(proxy):
     return dict(store.load_run(run_id).outcomes)
 
 
+@pytest.mark.line("8.15")
 def test_the_first_chunk_is_not_held_back(proxy, upstream):
     """A chunk reaches the client while the upstream is still silent before the next one."""
     upstream.control(sse=chunk("first"), hang_s=4)

@@ -34,6 +34,7 @@ def engine(tmp_path):
     _sync.run(made.aclose())
 
 
+@pytest.mark.line("8.25")
 def test_every_call_is_a_row(own_proxy, engine, upstream):
     """Whole, streamed, split and failed calls are rows in the order in which they came; the columns are a run's."""
     answers = [
@@ -82,6 +83,7 @@ def test_what_was_sent_can_be_read_back(own_proxy, engine):
     ]
 
 
+@pytest.mark.line("8.26")
 def test_it_can_be_read_while_it_goes_on(own_proxy, engine):
     """refresh() reads the calls that came since, from another process, while the proxy runs."""
     own_proxy.post(MANAGED)

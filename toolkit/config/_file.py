@@ -10,12 +10,13 @@ import difflib
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from toolkit._records import CHAT_PARAMS, EMPTY, FrozenDict
 from toolkit._redact import Secret
+from toolkit.config._settings import durability
 from toolkit.config._yaml import load_yaml
 from toolkit.errors import ConfigError, ConfigWarning
 
@@ -89,6 +90,10 @@ class Deployment:
     timeout_s: float | None = None
     max_retries: int | None = None
     max_parallel_requests: int | None = None
+    rpm: float | None = None
+    """Calls a minute."""
+    tpm: float | None = None
+    """Tokens a minute."""
     ignore_prompt_manager_model: bool = False
     ignore_prompt_manager_optional_params: bool = False
 
@@ -127,6 +132,8 @@ class ConfigFile:
     drop_params: bool = False
     prompt_directory: str | None = None
     prompt_source: str | None = None
+    durability: Literal["normal", "full"] | None = None
+    """`toolkit_settings: {durability: full}`; `None` = what the environment says."""
     credentials: Credentials = Credentials()
     """Langfuse defaults of `litellm_settings`."""
     master_key: Secret | None = None
@@ -169,6 +176,7 @@ def parse_config(content: Any, *, where: str, environ: Mapping[str, str]) -> Con
     for number, entry in enumerate(_sequence(top.get("model_list"), f"{where}: model_list")):
         deployment = reader.deployment(entry, f"{where}: model_list[{number}]")
         deployments[deployment.model_name] = (*deployments.get(deployment.model_name, ()), deployment)
+    deployments |= _aliased(top.get("router_settings"), deployments, f"{where}: router_settings")
     prompts: dict[str, PromptEntry] = {}
     for number, entry in enumerate(_sequence(top.get("prompts"), f"{where}: prompts")):
         prompt = reader.prompt(entry, f"{where}: prompts[{number}]")
@@ -191,6 +199,9 @@ def parse_config(content: Any, *, where: str, environ: Mapping[str, str]) -> Con
         drop_params=bool(settings.get("drop_params", False)),
         prompt_directory=settings.get("global_prompt_directory"),
         prompt_source=own.get("prompt_source"),
+        durability=durability(own["durability"], where=f"{where}: toolkit_settings.durability")
+        if "durability" in own
+        else None,
         credentials=_credentials(settings, unset),
         master_key=_secret(master_key),
         master_key_unset=str(written) if master_key is None and written is not None else None,
@@ -205,14 +216,15 @@ class _Reader:
         self._environ = environ
 
     def deployment(self, entry: Any, place: str) -> Deployment:
-        name = _mapping(entry, place).get("model_name")
+        name = self._filled(_mapping(entry, place).get("model_name"))
         if not isinstance(name, str) or not name:
             raise ConfigError(f"{place} needs a model_name, the text that people ask for.")
         params, unset = self.resolve(entry.get("litellm_params"), f"{place} ({name}).litellm_params")
         place = f"{place} ({name}).litellm_params"
         model = params.get("model")
         if not isinstance(model, str) or not model:
-            raise ConfigError(f"{place} needs a model, such as 'openai/gpt-4o-mini'.")
+            why = f"; {unset['model']}, which it is taken from, is not set" if "model" in unset else ""
+            raise ConfigError(f"{place} needs a model, such as 'openai/gpt-4o-mini'{why}.")
         _tell_unknown(params, _PARAMS | CHAT_PARAMS, place)
         return Deployment(
             model_name=name,
@@ -227,12 +239,14 @@ class _Reader:
             timeout_s=None if params.get("timeout") is None else _number(params["timeout"], f"{place}.timeout"),
             max_retries=_whole(params.get("max_retries"), f"{place}.max_retries"),
             max_parallel_requests=_whole(params.get("max_parallel_requests"), f"{place}.max_parallel_requests"),
+            rpm=None if params.get("rpm") is None else _number(params["rpm"], f"{place}.rpm"),
+            tpm=None if params.get("tpm") is None else _number(params["tpm"], f"{place}.tpm"),
             ignore_prompt_manager_model=bool(params.get("ignore_prompt_manager_model", False)),
             ignore_prompt_manager_optional_params=bool(params.get("ignore_prompt_manager_optional_params", False)),
         )
 
     def prompt(self, entry: Any, place: str) -> PromptEntry:
-        name = _text(_mapping(entry, place).get("prompt_id"))
+        name = _text(self._filled(_mapping(entry, place).get("prompt_id")))
         if not name:
             raise ConfigError(f"{place} needs a prompt_id.")
         place = f"{place} ({name}).litellm_params"
@@ -278,6 +292,22 @@ class _Reader:
         if isinstance(value, list):
             return [filled for item in value if (filled := self._filled(item)) is not None or item is None]
         return value
+
+
+def _aliased(
+    settings: Any, deployments: Mapping[str, tuple[Deployment, ...]], place: str
+) -> dict[str, tuple[Deployment, ...]]:
+    """The groups of `model_group_alias`: other names for names of `model_list`, whose own deployments go first."""
+    place = f"{place}.model_group_alias"
+    found: dict[str, tuple[Deployment, ...]] = {}
+    given = _mapping(settings if settings is not None else {}, place).get("model_group_alias")
+    for alias, named in _mapping(given if given is not None else {}, place).items():
+        name = str(named.get("model") if isinstance(named, dict) else named)
+        if name not in deployments:
+            raise ConfigError(f"{place}: {alias!r} stands for {name!r}, which is no model_name of model_list.")
+        if alias not in deployments:
+            found[str(alias)] = tuple(replace(one, model_name=str(alias)) for one in deployments[name])
+    return found
 
 
 def _credentials(params: Mapping[str, Any], unset: Mapping[str, str]) -> Credentials:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from toolkit._redact import Secret
 from toolkit.errors import ConfigError
@@ -42,6 +43,13 @@ class Settings:
     langfuse: LangfuseSettings | None = None
     prompt_cache_ttl_s: float = 60.0
     """Seconds for which a fetched prompt is given out again; 0 = not at all; `TOOLKIT_PROMPT_CACHE_TTL_S`."""
+    durability: Literal["normal", "full"] = "normal"
+    """What a power cut may take from the run store: `normal` = the last commits, `full` = nothing;
+    `TOOLKIT_DURABILITY`."""
+    idle_timeout_s: float = 60.0
+    """Longest silence between two pieces of a streamed answer, in seconds; `TOOLKIT_IDLE_TIMEOUT_S`."""
+    max_answer_bytes: int = 16 * 1024 * 1024
+    """Most bytes of one answer after decompression, more is not read; `TOOLKIT_MAX_ANSWER_BYTES`."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -51,7 +59,7 @@ class Settings:
             environ: Stands in for `os.environ`; `None` = `os.environ` itself.
 
         Raises:
-            ConfigError: If a number of seconds is none.
+            ConfigError: If a number of seconds or bytes is none.
         """
         if environ is None:
             return _of_this_process(tuple(hash(os.environ.get(name)) for name in _VARIABLES))
@@ -61,6 +69,9 @@ class Settings:
             prompt_source=environ.get("TOOLKIT_PROMPT_SOURCE") or None,
             langfuse=langfuse_from_environment(environ),
             prompt_cache_ttl_s=_seconds(environ, "TOOLKIT_PROMPT_CACHE_TTL_S", 60.0),
+            durability=durability(environ.get("TOOLKIT_DURABILITY") or "normal", where="TOOLKIT_DURABILITY"),
+            idle_timeout_s=_seconds(environ, "TOOLKIT_IDLE_TIMEOUT_S", 60.0, above_zero=True),
+            max_answer_bytes=_bytes(environ, "TOOLKIT_MAX_ANSWER_BYTES", 16 * 1024 * 1024),
         )
 
 
@@ -69,6 +80,9 @@ _VARIABLES = (
     "TOOLKIT_PROMPTS",
     "TOOLKIT_PROMPT_SOURCE",
     "TOOLKIT_PROMPT_CACHE_TTL_S",
+    "TOOLKIT_DURABILITY",
+    "TOOLKIT_IDLE_TIMEOUT_S",
+    "TOOLKIT_MAX_ANSWER_BYTES",
     "LANGFUSE_PUBLIC_KEY",
     "LANGFUSE_SECRET_KEY",
     "LANGFUSE_HOST",
@@ -112,7 +126,18 @@ def normal_host(host: str) -> str:
     return host if "://" in host else f"http://{host}"
 
 
-def _seconds(environ: Mapping[str, str], variable: str, default_s: float) -> float:
+def durability(word: object, *, where: str) -> Literal["normal", "full"]:
+    """Returns `word` if it is one of the two.
+
+    Raises:
+        ConfigError: If it is not; `where` says where it stands.
+    """
+    if word == "normal" or word == "full":
+        return "full" if word == "full" else "normal"
+    raise ConfigError(f"{where} is {word!r}; write 'normal' or 'full'.")
+
+
+def _seconds(environ: Mapping[str, str], variable: str, default_s: float, *, above_zero: bool = False) -> float:
     text = environ.get(variable)
     if not text:
         return default_s
@@ -120,6 +145,18 @@ def _seconds(environ: Mapping[str, str], variable: str, default_s: float) -> flo
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise ConfigError(f"{variable} is {text!r}; write a number of seconds from 0 up.")
+    if not 0 <= seconds < math.inf or (above_zero and seconds == 0):
+        raise ConfigError(
+            f"{variable} is {text!r}; write a number of seconds {'above' if above_zero else 'from'} 0"
+            f"{'' if above_zero else ' up'}."
+        )
     return seconds
+
+
+def _bytes(environ: Mapping[str, str], variable: str, default_bytes: int) -> int:
+    text = environ.get(variable)
+    if not text:
+        return default_bytes
+    if not text.isascii() or not text.isdigit() or not 0 < len(text) < 16 or int(text) == 0:
+        raise ConfigError(f"{variable} is {text!r}; write a whole number of bytes above 0.")
+    return int(text)

@@ -10,16 +10,16 @@ from random import Random
 
 from toolkit._http import HttpClient
 from toolkit._records import Prompt
-from toolkit.config import ConfigFile, Settings, read_config
+from toolkit.config import ConfigFile, Dialect, Settings, read_config
+from toolkit.engine._cache import InFlight
 from toolkit.engine._clock import Clock, SystemClock
 from toolkit.engine._entries import entry_access, entry_prompt_id, is_inline, source_of
 from toolkit.engine._limits import Slots
-from toolkit.prompts import PromptReference, PromptSource, Sources, inline_source
+from toolkit.engine._offline import Offline, is_outage, last_seen
+from toolkit.errors import PromptError, UsageError
+from toolkit.prompts import PromptReference, PromptSource, Sources, inline_source, parse_reference
 from toolkit.providers import Provider, Providers
-from toolkit.store import FILE_NAME, RunStore
-
-# Single completions are limited by who calls them, not by us.
-_MANY = 1_000_000
+from toolkit.store import FILE_NAME, RunStore, seen_prompts
 
 
 class Engine:
@@ -46,8 +46,10 @@ class Engine:
         self.config = config
         self.clock: Clock = SystemClock()
         self.rng = Random()  # noqa: S311  draws and jitter, not secrets
-        self.slots = Slots(_MANY, clock=self.clock)
-        self.http = http or HttpClient()
+        self.in_flight = InFlight()
+        # Single completions are limited by who calls them, not by us.
+        self.slots = Slots(None, clock=self.clock, adaptive=False)
+        self.http = http or HttpClient(idle_timeout_s=settings.idle_timeout_s, max_body_bytes=settings.max_answer_bytes)
         self.sources = Sources(self.settings, self.http, extra={**_inline(config), **(sources or {})})
         self.providers = Providers(self.http, extra=providers or {})
         self._store: RunStore | None = None
@@ -62,15 +64,41 @@ class Engine:
         """
         with self._lock:
             if self._store is None:
-                self._store = RunStore(self.settings.home / FILE_NAME)
+                self._store = RunStore(self.settings.home / FILE_NAME, durability=self.settings.durability)
             return self._store
 
-    async def resolve(self, reference: str | Prompt | PromptReference) -> list[Prompt]:
+    async def resolve(
+        self, reference: str | Prompt | PromptReference, *, offline: Offline = "error"
+    ) -> list[Prompt]:
         """Returns the prompts that a reference names, pinned; a name under `prompts:` in config.yaml goes first.
+
+        Args:
+            reference: What names them.
+            offline: `snapshot` = when the source cannot be reached, as the run store last saw them; a refused key and
+                a missing prompt stay errors.
 
         Raises:
             PromptError, UsageError: As `Sources.resolve` does.
         """
+        try:
+            return await self._resolve_now(reference)
+        except PromptError as error:
+            found = self._last_seen(reference, error) if offline == "snapshot" and is_outage(error) else []
+            if not found:
+                raise
+            return found
+
+    def _last_seen(self, reference: str | Prompt | PromptReference, error: PromptError) -> list[Prompt]:
+        """Returns what the store knows of prompts whose source gave this error; empty when it knows nothing."""
+        if isinstance(reference, str):
+            reference = parse_reference(reference, known_sources=self.sources.names)
+        if isinstance(reference, Prompt) or error.source is None:
+            return []
+        return last_seen(
+            seen_prompts(self.store, error.source, error.prompt_id or reference.name), reference.selector
+        )
+
+    async def _resolve_now(self, reference: str | Prompt | PromptReference) -> list[Prompt]:
         if isinstance(reference, str) and self.config is not None:
             name, _, selector = reference.partition("@")
             entry = self.config.prompts.get(name)
@@ -108,7 +136,12 @@ def _with_config(settings: Settings, config: ConfigFile | None) -> Settings:
     if config is None:
         return settings
     folder = Path(config.prompt_directory) if config.prompt_directory is not None else settings.prompts_folder
-    return replace(settings, prompts_folder=folder, prompt_source=config.prompt_source or settings.prompt_source)
+    return replace(
+        settings,
+        prompts_folder=folder,
+        prompt_source=config.prompt_source or settings.prompt_source,
+        durability=config.durability or settings.durability,
+    )
 
 
 _default_lock = threading.Lock()
@@ -139,21 +172,28 @@ def set_default_engine(engine: Engine | None) -> None:
         _default, _is_pinned = engine, engine is not None
 
 
-def configure(config: str | Path | None = None) -> Engine:
+def configure(config: str | Path | None = None, *, dialect: Dialect | None = None) -> Engine:
     """Makes a config.yaml the configuration of every call that names no other, and returns its engine.
 
     Args:
         config: The file: LiteLLM's `model_list`, `prompts` and settings; `None` = the environment alone, as at first.
+        dialect: `litellm` = messages as LiteLLM sends them, for calls that do not say; `None` = what the file says.
 
     Raises:
         ConfigError: If the file cannot be read or says something impossible; names the file and the key.
+        UsageError: If the dialect is none.
 
     Example:
         >>> configure("config.yaml")    # doctest: +SKIP
     """
-    if config is None:
+    if dialect not in (None, "toolkit", "litellm"):
+        raise UsageError(f"`dialect` is 'toolkit' or 'litellm'; got {dialect!r}.")
+    if config is None and dialect is None:
         set_default_engine(None)
         return default_engine()
-    engine = Engine(Settings.from_environment(), config=read_config(config))
+    read = ConfigFile(path="") if config is None else read_config(config)
+    if dialect is not None:
+        read = replace(read, dialect=dialect)
+    engine = Engine(Settings.from_environment(), config=read)
     set_default_engine(engine)
     return engine

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from toolkit._records import FrozenDict, Prompt, Request, Response
 
@@ -65,14 +65,19 @@ class WireObject:
         """Returns the names of the fields."""
         return list(self._fields)
 
-    def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:
+    def model_dump(self, *, mode: Literal["python", "json"] = "python", exclude_none: bool = False) -> dict[str, Any]:
         """Returns plain dicts and lists.
 
         Args:
+            mode: As the SDK has it; both give the same, since all is JSON already.
             exclude_none: Leaves out fields that are `None`.
         """
         dumped: dict[str, Any] = _plain(self._fields, exclude_none=exclude_none)
         return dumped
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the same as `model_dump`."""
+        return self.model_dump()
 
     def model_dump_json(self, *, indent: int | None = None, exclude_none: bool = False) -> str:
         """Returns the JSON text."""
@@ -117,6 +122,10 @@ class Sent:
         )
 
 
+_OPTIONAL = frozenset({"usage", "system_fingerprint", "service_tier"})
+_DELTA = {"content": None, "role": None, "refusal": None, "tool_calls": None, "function_call": None}
+
+
 class ModelResponse(WireObject):
     """A completion: OpenAI's fields, and `.prompt`, `.request`, `.cost`, `.latency` of ours.
 
@@ -140,6 +149,10 @@ class ModelResponse(WireObject):
         object.__setattr__(self, "_sent", sent)
         object.__setattr__(self, "_response", response)
         object.__setattr__(self, "_cost_usd", cost_usd)
+
+    def __getattr__(self, name: str) -> Any:
+        # The SDK's answers and chunks always have these, and readers ask `if chunk.usage:`.
+        return None if name in _OPTIONAL and name not in self._fields else super().__getattr__(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self._fields), self._sent, self._response, self._cost_usd)
@@ -202,6 +215,21 @@ def completion_body(response: Response, request: Request, *, model: str | None =
     if not isinstance(body.get("usage"), dict):
         body["usage"] = usage_body(response)
     return body
+
+
+def chunk_reply(chunk: Mapping[str, Any]) -> ModelResponse:
+    """Returns a chunk for reading: a `delta` has every field that the SDK's has, `None` where nothing came.
+
+    Example:
+        >>> chunk_reply({"choices": [{"delta": {"content": "Hi"}}]}).choices[0].delta.tool_calls is None
+        True
+    """
+    choices = [
+        {"finish_reason": None, **one, "delta": {**_DELTA, **(one.get("delta") or {})}}
+        for one in chunk["choices"]
+        if isinstance(one, dict)
+    ]
+    return ModelResponse({**chunk, "choices": choices})
 
 
 def usage_body(response: Response) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ def effective_params(prompt: Prompt, asked: Mapping[str, Any], defaults: Mapping
         >>> effective_params(prompt, {"temperature": 0, "seed": None})
         {'temperature': 0}
     """
-    own = {name: value for name, value in prompt.config.items() if name in CHAT_PARAMS}
+    own = {name: value for name, value in prompt.config.items() if name in CHAT_PARAMS and value is not None}
     merged = {name: value for name, value in (dict(defaults) | own | dict(asked)).items() if value is not None}
     return FrozenDict(dict(sorted(merged.items())))
 

@@ -13,8 +13,8 @@ from toolkit.engine._entries import access_of, entry_access, entry_prompt_id, so
 from toolkit.engine._reply import Sent
 from toolkit.engine._request import config_model, takeable
 from toolkit.engine._route import PROMPT_MANAGERS, Route, Target, find_route, first_set, follow
-from toolkit.errors import MissingVariableWarning, UsageError
-from toolkit.prompts import SourceAccess, placeholders, render
+from toolkit.errors import MissingKeyError, MissingVariableWarning, UsageError
+from toolkit.prompts import SourceAccess, as_message, placeholders, render
 from toolkit.providers import Access
 
 if TYPE_CHECKING:
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 NO_ACCESS = Access()
 NO_SOURCE_ACCESS = SourceAccess()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """A model to go on to, and what is different there."""
+
+    model: str
+    access: Access = NO_ACCESS
+    timeout_s: float | None = None
+    params: FrozenDict = EMPTY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +46,10 @@ class CompletionCall:
     prompt_label: str | None = None
     access: Access = NO_ACCESS
     source_access: SourceAccess = NO_SOURCE_ACCESS
+    stream: bool = False
     timeout_s: float | None = None
     max_retries: int | None = None
-    fallbacks: tuple[str, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
     strict: bool = False
     dialect: Dialect | None = None
     ignore_model: bool = False
@@ -84,9 +95,14 @@ async def prepare(engine: Engine, call: CompletionCall, *, draw: float) -> Prepa
     chosen, model_source = _choose_model(engine, call, target, prompt, entry, draw=draw)
     ways = [_way(engine, call, prompt, entry, messages, chosen, first=target, model_source=model_source)]
     for fallback in call.fallbacks:
-        other = follow(fallback, engine.config, draw=draw)
+        other = follow(fallback.model, engine.config, draw=draw)
         source = "alias" if other.is_alias else "caller"
-        alone = replace(call, access=NO_ACCESS)
+        alone = replace(
+            call,
+            access=fallback.access,
+            timeout_s=call.timeout_s if fallback.timeout_s is None else fallback.timeout_s,
+            params=FrozenDict({**call.params, **fallback.params}),
+        )
         ways.append(_way(engine, alone, prompt, entry, messages, other, first=other, model_source=source))
     return Prepared(ways=tuple(ways), variables=variables)
 
@@ -102,8 +118,12 @@ async def _find_prompt(
     source = source_of(entry) if entry is not None else target.source
     if prompt_id is None:
         if source is not None:
+            unset = [
+                one.credentials.unset["prompt_id"] for one in target.deployments if "prompt_id" in one.credentials.unset
+            ]
+            why = f" ({unset[0]}, which config.yaml takes it from, is not set)" if unset else ""
             raise UsageError(
-                f"The model {call.model!r} asks {source!r} for a prompt and `prompt_id` is not given; "
+                f"The model {call.model!r} asks {source!r} for a prompt and `prompt_id` is not given{why}; "
                 "give prompt_id='...', or leave the prefix away to send messages."
             )
         return None, None
@@ -113,14 +133,35 @@ async def _find_prompt(
             f"'langfuse/{call.model}' (or 'folder/...', 'humanloop/...'), or name it under `prompts:` in config.yaml."
         )
     version, label = _version(call, target, entry)
-    prompt = await engine.sources.fetch(
-        source,
-        entry_prompt_id(entry) if entry is not None else str(prompt_id),
-        version=version,
-        label=label,
-        access=_source_access(engine, call, target, entry),
-    )
+    try:
+        prompt = await engine.sources.fetch(
+            source,
+            entry_prompt_id(entry) if entry is not None else str(prompt_id),
+            version=version,
+            label=label,
+            access=_source_access(engine, call, target, entry),
+        )
+    except MissingKeyError as error:
+        raise _named_by_config(error, engine, target, entry) from error
     return prompt, entry
+
+
+def _named_by_config(
+    error: MissingKeyError, engine: Engine, target: Target, entry: PromptEntry | None
+) -> MissingKeyError:
+    """Returns the error that names the variable which config.yaml takes the missing key from, where it does."""
+    given = [deployment.credentials for deployment in target.deployments]
+    given += [entry.credentials] if entry is not None else []
+    given += [engine.config.credentials] if engine.config is not None else []
+    wanted = (error.variable or "").lower()
+    for credentials in given:
+        for name, variable in credentials.unset.items():
+            if name == wanted or (name == "langfuse_secret" and wanted == "langfuse_secret_key"):
+                return MissingKeyError(
+                    f"config.yaml takes `{name}` from {variable}, which is not set; set it in the environment.",
+                    variable=variable,
+                )
+    return error
 
 
 def _version(call: CompletionCall, target: Target, entry: PromptEntry | None) -> tuple[str | None, str | None]:
@@ -142,20 +183,24 @@ def _source_access(
 
     Never mixed: a key of one with the address of another would send it to the wrong place.
     """
-    if call.source_access != NO_SOURCE_ACCESS:
-        return call.source_access
+    general = engine.config.credentials if engine.config is not None else None
     given = [deployment.credentials for deployment in target.deployments]
     if entry is not None:
         given.append(entry.credentials)
-    if engine.config is not None:
-        given.append(engine.config.credentials)
+    if general is not None:
+        given.append(general)
+    access = call.source_access
     for credentials in given:
-        access = (
-            entry_access(entry) if entry is not None and credentials is entry.credentials else access_of(credentials)
-        )
         if access != NO_SOURCE_ACCESS:
-            return access
-    return None
+            break
+        of_entry = entry is not None and credentials is entry.credentials
+        access = entry_access(entry) if of_entry and entry is not None else access_of(credentials)
+    if access == NO_SOURCE_ACCESS:
+        return None
+    if general is not None and access.langfuse_secret_key and not access.langfuse_host:
+        # Keys without a host are for the host that config.yaml names for all, before any other.
+        return replace(access, langfuse_host=general.langfuse_host)
+    return access
 
 
 def _variables(call: CompletionCall, target: Target) -> FrozenDict:
@@ -171,15 +216,14 @@ def _messages(
 ) -> tuple[Message, ...]:
     if prompt is None:
         return _client_messages(call)
-    if not call.strict:
-        missing = [name for name in placeholders(prompt) if name not in variables]
-        if missing:
-            warnings.warn(
-                f"The prompt {prompt.reference!r} has no value for {', '.join(map(repr, missing))}; sent as written.",
-                MissingVariableWarning,
-                stacklevel=2,
-            )
     rendered = render(prompt, variables, missing="error" if call.strict else "keep")
+    missing = [] if call.strict else [name for name in placeholders(prompt) if name not in variables]
+    if missing:
+        warnings.warn(
+            f"The prompt {prompt.reference!r} has no value for {', '.join(map(repr, missing))}; sent as written.",
+            MissingVariableWarning,
+            stacklevel=2,
+        )
     dialect = call.dialect or (engine.config.dialect if engine.config is not None else "toolkit")
     if dialect == "toolkit":
         return rendered
@@ -196,9 +240,7 @@ def _client_messages(call: CompletionCall) -> tuple[Message, ...]:
             f"got {call.messages!r}. For a managed prompt give `prompt_id` and a model such as 'langfuse/gpt-4o'."
         )
     try:
-        return tuple(
-            message if isinstance(message, Message) else Message.from_wire(dict(message)) for message in call.messages
-        )
+        return tuple(as_message(message) for message in call.messages)
     except (TypeError, ValueError) as error:
         raise UsageError(f"`messages` has an entry that is no message: {error}") from error
 
@@ -284,18 +326,19 @@ def _params(
     )
     own = prompt.config if prompt is not None and not ignored else EMPTY
     # Whether an answer is streamed is the caller's to say: it decides what the call returns.
+    unsent = {"stream"} if call.stream else {"stream", "stream_options"}
     layers = (
         ("config", chosen.params),
         ("config", first.params),
         ("prompt", {key: value for key, value in own.items() if key in CHAT_PARAMS}),
+        ("caller", call.params),
     )
     params: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for name, layer in layers:
         for key, value in layer.items():
-            if key not in ("stream", "stream_options"):
+            # Only the caller's `None` takes away what stands below it; in a file it is a parameter that is not set.
+            if key not in unsent and (value is not None or name == "caller"):
                 params[key], sources[key] = value, name
-    for key, value in call.params.items():
-        params[key], sources[key] = value, "caller"
     kept = {key: value for key, value in params.items() if value is not None}
     return FrozenDict(kept), FrozenDict({key: sources[key] for key in kept})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from toolkit._records import EMPTY, FrozenDict
@@ -58,6 +58,10 @@ class Route:
     timeout_s: float | None = None
     max_parallel_requests: int | None = None
     """Most calls in flight that config.yaml allows; `None` = it does not say."""
+    rpm: float | None = None
+    """Calls a minute that config.yaml allows."""
+    tpm: float | None = None
+    """Tokens a minute that config.yaml allows."""
     is_alias: bool = False
 
 
@@ -150,11 +154,13 @@ def find_route(target: Target, providers: Providers, *, access: Access | None = 
     try:
         provider.check(model)
     except MissingKeyError as error:
-        variable = credentials.unset.get("api_key")
+        names = ("api_base", "base_url") if str(error.variable).endswith("_BASE") else ("api_key",)
+        variable = next((credentials.unset[name] for name in names if name in credentials.unset), None)
         if variable is None:
             raise
+        what = "key" if names == ("api_key",) else "address"
         raise MissingKeyError(
-            f"The model {target.deployments[0].model_name!r} of config.yaml takes its key from {variable}, which is "
+            f"The model {target.deployments[0].model_name!r} of config.yaml takes its {what} from {variable}, which is "
             "not set; set it in the environment.",
             variable=variable,
         ) from error
@@ -166,20 +172,29 @@ def find_route(target: Target, providers: Providers, *, access: Access | None = 
         params=target.params,
         timeout_s=timeouts[-1] if timeouts else None,
         max_parallel_requests=min(parallel) if parallel else None,
+        rpm=_smallest(one.rpm for one in target.deployments),
+        tpm=_smallest(one.tpm for one in target.deployments),
         is_alias=target.is_alias,
     )
 
 
+def _smallest(limits: Iterable[float | None]) -> float | None:
+    return min((limit for limit in limits if limit), default=None)
+
+
 def _credentials(deployments: Sequence[Deployment]) -> Credentials:
-    """Credentials of the last deployment; an earlier one's key serves when the last names neither key nor address."""
+    """Credentials of the last deployment; where it has no key, that of an earlier one which names no other address."""
     if not deployments:
         return Credentials()
     last = deployments[-1].credentials
     for earlier in reversed(deployments[:-1]):
-        if last.api_key is None and last.api_base is None:
-            found = earlier.credentials
+        found = earlier.credentials
+        if last.api_key is None and (last.api_base is None or found.api_base in (None, last.api_base)):
             last = replace(
-                last, api_key=found.api_key, api_base=found.api_base, unset=FrozenDict({**found.unset, **last.unset})
+                last,
+                api_key=found.api_key,
+                api_base=last.api_base or found.api_base,
+                unset=FrozenDict({**found.unset, **last.unset}),
             )
     return last
 

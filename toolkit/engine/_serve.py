@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit._records import FrozenDict, Outcome, Response
-from toolkit.engine._call import DEFAULT_TIMEOUT_S, Caller, Ledger, answered, exchange, failure_of
+from toolkit.engine._call import (
+    DEFAULT_TIMEOUT_S,
+    Caller,
+    Ledger,
+    answered,
+    exchange,
+    failure_of,
+    flagged,
+    refused_param,
+    without_param,
+)
+from toolkit.engine._limits import Place
 from toolkit.engine._reply import chunk_body, usage_body
 from toolkit.engine._resolve import CompletionCall, Prepared, Way, prepare
 from toolkit.engine._retry import RetryPolicy, Tries, after_failure
@@ -134,6 +145,11 @@ def _caller(engine: Engine, call: CompletionCall, way: Way, entry: Entry) -> Cal
     timeout_s = DEFAULT_TIMEOUT_S if way.timeout_s is None else way.timeout_s
     if not isinstance(timeout_s, int | float) or not timeout_s > 0:
         raise UsageError(f"`timeout` is a positive number of seconds; got {timeout_s!r}.")
+    route = way.route
+    if route.max_parallel_requests or route.rpm or route.tpm:
+        engine.slots.limit(
+            route.provider, route.model, at_most=route.max_parallel_requests, rpm=route.rpm, tpm=route.tpm
+        )
     return Caller(
         run_id=entry.run_id,
         ledger=entry.ledger,
@@ -142,6 +158,7 @@ def _caller(engine: Engine, call: CompletionCall, way: Way, entry: Entry) -> Cal
         rng=engine.rng,
         policy=_policy(retries),
         timeout_s=timeout_s,
+        drop_params=engine.config is not None and engine.config.drop_params,
     )
 
 
@@ -156,6 +173,8 @@ class _Streaming:
     def __init__(self, caller: Caller, way: Way, entry: Entry) -> None:
         self._caller = caller
         self._way = way
+        self._request = way.sent.request
+        self._dropped: str | None = None
         self._entry = entry
         self.has_begun = False
         self._outcome = Outcome(
@@ -169,30 +188,46 @@ class _Streaming:
 
     async def chunks(self) -> AsyncGenerator[Mapping[str, Any], None]:
         tries = Tries()
-        caller = self._caller
+        caller, provider = self._caller, self._way.route.provider
         while True:
-            attempt_id = await caller.ledger.begin_attempt(
-                run_id=caller.run_id,
-                trial_id=self._entry.trial_id,
-                request_key=self._outcome.request_key,
-                sent_at=caller.clock.now(),
-            )
-            self._outcome = replace(self._outcome, attempts=self._outcome.attempts + 1)
-            try:
-                async for chunk in self._one_attempt(attempt_id):
-                    yield chunk
-            except ProviderError as error:
-                wait_s, tries = after_failure(error, tries, policy=caller.policy, rng=caller.rng)
-                if self.has_begun or wait_s is None:
-                    await self._finish(replace(self._outcome, failure=failure_of(error)), attempt_id)
-                    raise
-                await caller.ledger.fail_attempt(attempt_id, kind=error.kind, possibly_billed=error.possibly_billed)
-                await caller.clock.sleep(wait_s)
-            else:
-                return
+            async with caller.slots.place(provider, self._request.model, request=self._request) as place:
+                attempt_id = await caller.ledger.begin_attempt(
+                    run_id=caller.run_id,
+                    trial_id=self._entry.trial_id,
+                    request_key=self._outcome.request_key,
+                    sent_at=caller.clock.now(),
+                )
+                self._outcome = replace(
+                    self._outcome,
+                    attempts=self._outcome.attempts + 1,
+                    queue_s=self._outcome.queue_s + place.waited_s,
+                )
+                try:
+                    async for chunk in self._one_attempt(attempt_id, place):
+                        yield chunk
+                    return
+                except ProviderError as error:
+                    place.report(error)
+                    wait_s: float | None = 0.0
+                    if not self._drops(error):
+                        wait_s, tries = after_failure(error, tries, policy=caller.policy, rng=caller.rng)
+                    if self.has_begun or wait_s is None:
+                        await self._finish(replace(self._outcome, failure=failure_of(error)), attempt_id)
+                        raise
+                    await caller.ledger.fail_attempt(attempt_id, kind=error.kind, possibly_billed=error.possibly_billed)
+            await caller.clock.sleep(wait_s)
 
-    async def _one_attempt(self, attempt_id: int) -> AsyncIterator[Mapping[str, Any]]:
-        request, provider = self._way.sent.request, self._way.route.provider
+    def _drops(self, error: ProviderError) -> bool:
+        """Leaves the parameter out that a refusal is about, where that is wanted; true when another try may follow."""
+        if self.has_begun or self._dropped is not None or not self._caller.drop_params:
+            return False
+        self._dropped = refused_param(error, self._request)
+        if self._dropped is not None:
+            self._request = without_param(self._request, self._dropped)
+        return self._dropped is not None
+
+    async def _one_attempt(self, attempt_id: int, place: Place) -> AsyncIterator[Mapping[str, Any]]:
+        request, provider = self._request, self._way.route.provider
         shaper = _ChunkShaper(self._way)
         async for piece in provider.stream(request, timeout_s=self._caller.timeout_s):
             for chunk in shaper.shape(piece):
@@ -200,7 +235,9 @@ class _Streaming:
                 yield chunk
             if piece.response is not None:
                 # On record before the caller learns that the answer is whole.
-                done = answered(self._outcome, piece.response, request, provider, prices=self._caller.prices)
+                response = flagged(piece.response, self._dropped)
+                place.report(response)
+                done = answered(self._outcome, response, request, provider, prices=self._caller.prices)
                 await self._finish(done, attempt_id)
                 for chunk in shaper.end(piece.response):
                     yield chunk

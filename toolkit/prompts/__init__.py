@@ -8,7 +8,8 @@ from toolkit.prompts._managed import LabelMove, ManagedPrompt
 from toolkit.prompts._reference import PromptReference, Selector, parse_reference
 from toolkit.prompts._registry import AnyPrompt, Sources
 from toolkit.prompts._source import PromptSource, SourceAccess, WritablePromptSource
-from toolkit.prompts._template import CompiledTemplate, compile_template, fill, placeholders, render
+from toolkit.prompts._template import CompiledTemplate, as_message, compile_template, fill, placeholders, render
+from toolkit.prompts._values import is_nan, text_of
 
 if TYPE_CHECKING:
     from toolkit.prompts._folder import FolderSource
@@ -33,12 +34,15 @@ __all__ = [
     "SourceAccess",
     "Sources",
     "WritablePromptSource",
+    "as_message",
     "compile_template",
     "fill",
     "inline_source",
+    "is_nan",
     "parse_reference",
     "placeholders",
     "render",
+    "text_of",
 ]
 
 # Loaded on first touch: they bring the YAML and the HTTP library.

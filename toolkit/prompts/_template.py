@@ -90,6 +90,25 @@ def compile_template(prompt: Prompt) -> CompiledTemplate:
     )
 
 
+def as_message(given: Any) -> Message:
+    """Returns the message that a caller means: a `Message`, a map with a role, or the message of an earlier answer.
+
+    Of an answer's message the fields that are `None` are left out: services refuse `tool_calls: null`.
+
+    Raises:
+        TypeError: If it is none of them.
+        ValueError: If it has no role.
+
+    Example:
+        >>> as_message({"role": "user", "content": "Hi"})
+        Message(role='user', content='Hi', name=None, extra={})
+    """
+    if isinstance(given, Message):
+        return given
+    dump = getattr(given, "model_dump", None)
+    return Message.from_wire(dict(given) if dump is None else dump(exclude_none=True))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledTemplate:
     """A prompt that was parsed; renders without looking at the template again."""
@@ -216,12 +235,10 @@ class _PlaceholderStep:
             raise self._refused(f"got {type(given).__name__}", variables)
         messages: list[Message] = []
         for index, item in enumerate(given):
-            if isinstance(item, Message):
-                message = item
-            elif isinstance(item, Mapping) and isinstance(item.get("role"), str):
-                message = Message.from_wire(item)
-            else:
-                raise self._refused(f"item {index} is not a message with a 'role': {item!r:.100}", variables)
+            try:
+                message = as_message(item)
+            except (TypeError, ValueError):
+                raise self._refused(f"item {index} is not a message with a 'role': {item!r:.100}", variables) from None
             step = _message_step(message, origin=self.origin, parse=_parse_if_needed)
             messages.append(step if isinstance(step, Message) else step.fill(variables, []))
         return messages

@@ -84,11 +84,23 @@ class CallRecord:
         trial_id = self._call_id if self._ways == 1 else f"{self._call_id}-{self._ways}"
         return Entry(ledger=self, run_id=traffic_run(dt.datetime.now(dt.UTC).date()), trial_id=trial_id)
 
-    async def begin_attempt(self, *, run_id: str, trial_id: str, request_key: str, sent_at: dt.datetime) -> int:
+    async def begin_attempt(
+        self,
+        *,
+        run_id: str,
+        trial_id: str,
+        request_key: str,
+        sent_at: dt.datetime,
+        reserved_usd: float | None = None,
+    ) -> int:
         """Records an attempt before its request leaves; the first one puts the call itself on record."""
         if self._sent is not None or self._arm is None:
             self._attempt_id = await self._store.begin_attempt(
-                run_id=run_id, trial_id=trial_id, request_key=request_key, sent_at=sent_at
+                run_id=run_id,
+                trial_id=trial_id,
+                request_key=request_key,
+                sent_at=sent_at,
+                reserved_usd=reserved_usd,
             )
             return self._attempt_id
         self._sent = Outcome(
@@ -102,6 +114,7 @@ class CallRecord:
             trial_id=trial_id,
             request_key=request_key,
             sent_at=sent_at,
+            reserved_usd=reserved_usd,
         )
         return self._attempt_id
 

@@ -110,6 +110,7 @@ def read_call(body: Mapping[str, Any], *, model: str | None = None) -> Asked:
         prompt_variables=variables,
         prompt_version=_version(body),
         prompt_label=_text(body, "prompt_label"),
+        stream=bool(stream),
         params=FrozenDict(params),
     )
     return Asked(call=call, stream=bool(stream), user=_text(body, "user"), dropped=tuple(dropped))

@@ -1,0 +1,328 @@
+"""A budget: the worst case is set aside before each attempt, and no cap is ever passed, whatever is in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toolkit import _sync
+from toolkit._records import EMPTY, FrozenDict, Message, Request, Response, Usage
+from toolkit.engine import Budget, Spend, spent_on, usd_words, worst_case
+from toolkit.errors import UsageError
+from toolkit.providers import LIST_PRICES, Prices, estimate_tokens
+
+
+def asked(budget, worst):
+    """What one reservation gives, waited for."""
+    return _sync.run(budget.reserve(worst))
+
+
+def within(budget):
+    """Whether spent and reserved together are within every cap, with an allowance of 1e-9 USD for reading as floats."""
+    spent, reserved = budget.spent, budget.reserved
+    return (
+        (budget.usd is None or spent.usd + reserved.usd <= budget.usd + 1e-9)
+        and (budget.max_calls is None or spent.calls + reserved.calls <= budget.max_calls)
+        and (budget.max_tokens is None or spent.tokens + reserved.tokens <= budget.max_tokens)
+    )
+
+
+WORST = st.tuples(st.floats(0, 0.5), st.integers(0, 400))
+SHARE = st.one_of(st.none(), st.floats(0, 1))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    attempts=st.lists(st.tuples(WORST, SHARE, st.integers(0, 6)), max_size=40),
+    usd=st.one_of(st.none(), st.floats(0, 3)),
+    max_calls=st.one_of(st.none(), st.integers(0, 30)),
+    max_tokens=st.one_of(st.none(), st.integers(0, 3000)),
+    workers=st.integers(1, 16),
+)
+def test_no_interleaving_passes_a_cap(attempts, usd, max_calls, max_tokens, workers):
+    """Whatever the order in which attempts start and end, spent and reserved stay within the caps, and nobody hangs."""
+
+    async def play():
+        budget = Budget(usd=usd, max_calls=max_calls, max_tokens=max_tokens)
+        queue = iter(attempts)
+        sent = [0.0, 0, 0]
+
+        async def work():
+            for (worst_usd, worst_tokens), share, turns in queue:
+                reservation = await budget.reserve(Spend(usd=worst_usd, calls=1, tokens=worst_tokens))
+                assert within(budget)
+                if reservation is None:
+                    continue
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                actual = None
+                if share is not None:
+                    actual = Spend(usd=worst_usd * share, calls=1, tokens=int(worst_tokens * share))
+                budget.settle(reservation, actual)
+                sent[0] += worst_usd if share is None else worst_usd * share
+                sent[1] += 1
+                sent[2] += worst_tokens if share is None else int(worst_tokens * share)
+                assert within(budget)
+
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            for _ in range(workers):
+                tasks.create_task(work())
+        spent = budget.spent
+        assert budget.reserved == Spend()
+        assert math.isclose(spent.usd, sent[0], abs_tol=1e-9)
+        assert [spent.calls, spent.tokens] == sent[1:]
+
+    _sync.run(play())
+
+
+@pytest.mark.parametrize(
+    ("caps", "fits", "is_taken"),
+    [
+        ({"usd": 0.3}, Spend(usd=0.3, calls=1), True),
+        ({"usd": 0.3}, Spend(usd=0.300001, calls=1), False),
+        ({"max_calls": 1}, Spend(calls=1), True),
+        ({"max_calls": 0}, Spend(calls=1), False),
+        ({"max_tokens": 10}, Spend(tokens=10, calls=1), True),
+        ({"max_tokens": 10}, Spend(tokens=11, calls=1), False),
+        ({}, Spend(usd=1e9, calls=1, tokens=10**12), True),
+        ({"usd": 0}, Spend(usd=0.0, calls=1), True),
+        ({"usd": 100.0}, Spend(usd=None, calls=1), False),
+        ({"max_tokens": 100}, Spend(tokens=None, calls=1), False),
+        ({"max_calls": 5}, Spend(usd=None, tokens=None, calls=1), True),
+    ],
+)
+def test_a_cap_is_kept_to_the_last_cent(caps, fits, is_taken):
+    """What reaches a cap exactly is taken, what passes it is not, and what is unknown passes any cap on it."""
+    assert (asked(Budget(**caps), fits) is not None) is is_taken
+
+
+def test_many_small_sums_meet_the_cap_exactly():
+    """Three hundred times 0.001 USD fit into 0.30 USD, and not one more: sums are not rounded."""
+
+    async def play():
+        budget = Budget(usd=0.30)
+        taken = 0
+        while (reservation := await budget.reserve(Spend(usd=0.001, calls=1))) is not None:
+            budget.settle(reservation, Spend(usd=0.001, calls=1))
+            taken += 1
+        return taken
+
+    assert _sync.run(play()) == 300
+
+
+def test_what_was_spent_before_counts():
+    """A budget that begins with 0.90 of 1 USD spent has room for 0.10."""
+    budget = Budget(usd=1.0, spent=Spend(usd=0.90, calls=3, tokens=50))
+    assert asked(budget, Spend(usd=0.11, calls=1)) is None
+    assert asked(budget, Spend(usd=0.10, calls=1)) is not None
+
+
+def test_an_attempt_of_unknown_cost_keeps_its_worst_case():
+    """An attempt that may have been billed counts with all that was set aside for it."""
+    budget = Budget(usd=1.0)
+    budget.settle(asked(budget, Spend(usd=0.6, calls=1)), None)
+    assert budget.spent.usd == 0.6
+    assert asked(budget, Spend(usd=0.5, calls=1)) is None
+
+
+def test_an_answer_of_unknown_price_keeps_the_worst_price():
+    """Of an answer whose price or tokens are not known, that part counts with its worst case, and the other as told."""
+    budget = Budget(usd=1.0)
+    budget.settle(asked(budget, Spend(usd=0.6, calls=1, tokens=90)), Spend(usd=None, calls=1, tokens=5))
+    budget.settle(asked(budget, Spend(usd=0.2, calls=1, tokens=70)), Spend(usd=0.1, calls=1, tokens=None))
+    assert budget.spent == Spend(usd=0.7, calls=2, tokens=75)
+
+
+def test_the_room_that_a_cheap_answer_leaves_is_given_to_who_waits():
+    """Where only attempts in flight stand in the way, the next waits for them, and goes on once they cost little."""
+
+    async def play():
+        budget = Budget(usd=1.0)
+        first = await budget.reserve(Spend(usd=0.8, calls=1))
+        second = asyncio.ensure_future(budget.reserve(Spend(usd=0.8, calls=1)))
+        await asyncio.sleep(0)
+        waited = not second.done()
+        budget.settle(first, Spend(usd=0.1, calls=1))
+        return waited, (await second) is not None
+
+    assert _sync.run(play()) == (True, True)
+
+
+def test_who_waits_is_refused_once_nothing_in_flight_can_make_room():
+    """When what was in flight turns out to cost too much, those that wait are given up, each in its turn."""
+
+    async def play():
+        budget = Budget(usd=1.0)
+        first = await budget.reserve(Spend(usd=0.8, calls=1))
+        waiting = [asyncio.ensure_future(budget.reserve(Spend(usd=usd, calls=1))) for usd in (0.8, 0.3, 0.2)]
+        await asyncio.sleep(0)
+        budget.settle(first, Spend(usd=0.75, calls=1))
+        return [(await each) is not None for each in waiting]
+
+    assert _sync.run(play()) == [False, False, True]
+
+
+def test_first_come_first_served():
+    """A small attempt that fits does not overtake a larger one that waits: the order is that of asking."""
+
+    async def play():
+        budget = Budget(usd=1.0)
+        first = await budget.reserve(Spend(usd=0.5, calls=1))
+        large = asyncio.ensure_future(budget.reserve(Spend(usd=0.9, calls=1)))
+        await asyncio.sleep(0)
+        small = asyncio.ensure_future(budget.reserve(Spend(usd=0.1, calls=1)))
+        await asyncio.sleep(0)
+        states = (large.done(), small.done())
+        budget.settle(first, Spend(calls=1))
+        return states, (await large) is not None, (await small) is not None
+
+    assert _sync.run(play()) == ((False, False), True, True)
+
+
+def test_a_call_in_flight_stays_a_call():
+    """No one waits for a call in flight to become none: with max_calls reached, the next is refused at once."""
+
+    async def play():
+        budget = Budget(max_calls=1)
+        await budget.reserve(Spend(calls=1))
+        async with asyncio.timeout(5):
+            return await budget.reserve(Spend(calls=1))
+
+    assert _sync.run(play()) is None
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_who_gives_up_waiting_leaves_nothing_behind(is_served):
+    """A wait that is cancelled, even in the moment in which its turn came, holds no room and lets the next one go."""
+
+    async def play():
+        budget = Budget(usd=1.0)
+        first = await budget.reserve(Spend(usd=1.0, calls=1))
+        given_up = asyncio.ensure_future(budget.reserve(Spend(usd=1.0, calls=1)))
+        behind = asyncio.ensure_future(budget.reserve(Spend(usd=0.4, calls=1)))
+        await asyncio.sleep(0)
+        if is_served:
+            budget.settle(first, Spend(calls=1))
+            given_up.cancel()
+        else:
+            given_up.cancel()
+            await asyncio.sleep(0)
+            budget.settle(first, Spend(calls=1))
+        async with asyncio.timeout(5):
+            return (await behind) is not None, budget.reserved.usd
+
+    assert _sync.run(play()) == (True, 0.4)
+
+
+def test_settling_twice_counts_once():
+    """The second settlement of one reservation changes nothing."""
+    budget = Budget(usd=1.0)
+    reservation = asked(budget, Spend(usd=0.5, calls=1))
+    budget.settle(reservation, Spend(usd=0.2, calls=1, tokens=7))
+    budget.settle(reservation, None)
+    assert (budget.spent, reservation.is_open) == (Spend(usd=0.2, calls=1, tokens=7), False)
+
+
+def test_what_costs_more_than_its_worst_case_is_counted_in_full():
+    """An attempt that was billed beyond its worst case is not hidden: the rest of the budget is what is really left."""
+    budget = Budget(usd=1.0)
+    budget.settle(asked(budget, Spend(usd=0.2, calls=1)), Spend(usd=0.9, calls=1))
+    assert asked(budget, Spend(usd=0.2, calls=1)) is None
+
+
+def test_a_refusal_says_what_it_could_cost_and_what_was_left():
+    """The row of an attempt that was not sent tells its worst case, what was left of each cap, and what to do."""
+    budget = Budget(usd=0.5, max_calls=10, max_tokens=5000, spent=Spend(usd=0.49, calls=9, tokens=4000))
+    failure = budget.refusal(Spend(usd=0.0312, calls=1, tokens=1500))
+    assert (failure.kind, failure.retryable, failure.possibly_billed) == ("over_budget", False, False)
+    assert failure.message == (
+        "Not sent: it could cost up to $0.031, $0.010 of budget_usd=0.5 was left; 1 of max_calls=10 were left; it "
+        "could take up to 1,500 tokens, 1,000 of max_tokens=5000 were left. Raise the budget and run again: it goes on from "
+        "here."
+    )
+
+
+@pytest.mark.parametrize(
+    ("caps", "message"),
+    [
+        ({"usd": -1}, "`budget_usd` is a number of USD of at least 0, or None; got -1"),
+        ({"usd": math.nan}, "got nan"),
+        ({"usd": math.inf}, "got inf"),
+        ({"usd": "2"}, "got '2'"),
+        ({"usd": True}, "got True"),
+        ({"max_calls": 1.5}, "`max_calls` is a whole number of at least 0, or None; got 1.5"),
+        ({"max_tokens": -1}, "`max_tokens` is a whole number of at least 0, or None; got -1"),
+    ],
+)
+def test_a_cap_that_makes_no_sense_is_refused(caps, message):
+    """A cap is a number of at least 0; the message shows what it was."""
+    with pytest.raises(UsageError, match=message):
+        Budget(**caps)
+
+
+PRICES = Prices({"acme/m": {"input": 1.0, "output": 2.0}})
+
+
+def request(provider="acme", model="m", **params):
+    """One short message to a model that costs 1 and 2 USD per million tokens."""
+    return Request(
+        provider=provider,
+        model=model,
+        messages=(Message(role="user", content="Where is my parcel?"),),
+        params=FrozenDict(params),
+    )
+
+
+READ = estimate_tokens([{"role": "user", "content": "Where is my parcel?"}]).high
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "usd", "tokens"),
+    [
+        (request(max_tokens=100), (READ + 200) / 1e6, READ + 100),
+        (request(max_completion_tokens=100, n=3), (READ + 600) / 1e6, READ + 300),
+        (request(provider="acme@http://127.0.0.1:1/v1", max_tokens=100), (READ + 200) / 1e6, READ + 100),
+        (request(), None, None),
+        (request(model="nobody", max_tokens=100), None, READ + 100),
+        (request(provider="local", model="x", max_tokens=100), 0.0, READ + 100),
+        (request(provider="local", model="x"), 0.0, READ + 512),
+    ],
+)
+def test_the_worst_case_is_the_upper_estimate_and_the_longest_answers(asked_for, usd, tokens):
+    """Most input by the estimate, `max_tokens` for each of `n` answers; unknown where either is; local costs 0."""
+    worst = worst_case(asked_for, prices=PRICES)
+    assert (worst.usd, worst.calls, worst.tokens) == (usd if usd is None else pytest.approx(usd), 1, tokens)
+
+
+def test_without_max_tokens_the_model_itself_is_the_limit():
+    """An answer is at most what the model holds beside the input, or what the adapter sends where its API insists."""
+    low = estimate_tokens([{"role": "user", "content": "Where is my parcel?"}]).low
+    openai = worst_case(request("openai", "gpt-4o-mini"), prices=LIST_PRICES)
+    anthropic = worst_case(request("anthropic", "claude-3-5-haiku-20241022"), prices=LIST_PRICES)
+    assert (openai.tokens, anthropic.tokens) == (READ + 128_000 - low, READ + 8_192)
+
+
+def test_tools_are_part_of_the_input():
+    """Tools and the answer's form are counted with the messages that they go with."""
+    tool = {"type": "function", "function": {"name": "look_up", "description": "Looks a parcel up by its number."}}
+    plain, with_tools = request(max_tokens=1), request(max_tokens=1, tools=(tool,))
+    assert worst_case(with_tools, prices=PRICES).tokens > worst_case(plain, prices=PRICES).tokens + 10
+
+
+def test_what_an_answer_came_to_is_what_was_counted():
+    """Tokens that the provider did not count are unknown, and so is a cost without a price."""
+    answer = Response(text="a", finish_reason="stop", usage=Usage(input_tokens=7, output_tokens=3), raw=EMPTY)
+    assert spent_on(answer, 0.5) == Spend(usd=0.5, calls=1, tokens=10)
+    assert spent_on(Response(text="a", finish_reason="stop"), None) == Spend(usd=None, calls=1, tokens=None)
+
+
+@pytest.mark.parametrize(
+    ("usd", "words"), [(0, "$0"), (0.5, "$0.50"), (1234.5, "$1,234.50"), (0.000123, "$0.00012"), (0.00999, "$0.0100")]
+)
+def test_an_amount_is_never_rounded_to_nothing(usd, words):
+    """USD has two decimals, or as many as it takes to show two digits."""
+    assert usd_words(usd) == words
