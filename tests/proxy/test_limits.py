@@ -136,6 +136,7 @@ def test_headers_that_do_not_come_end_the_connection(make_app, monkeypatch, begu
     assert _sync.run(wait())[: len(answer) or None] == answer
 
 
+@pytest.mark.line("8.23")
 def test_a_split_follows_the_weights():
     """Over many users a split of 3 to 1 gives each deployment its share, within what chance allows."""
     entries = [

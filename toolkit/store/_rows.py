@@ -6,8 +6,10 @@ import dataclasses
 import datetime as dt
 import json
 import math
+import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from toolkit._canonical import content_hash
@@ -23,29 +25,7 @@ from toolkit._records import (
     Usage,
     freeze,
 )
-
-OUTCOME_COLUMNS = (
-    "trial_id",
-    "run_id",
-    "request_key",
-    "status",
-    "queue_s",
-    "retry_s",
-    "started_at",
-    "model_sent",
-    "model_served",
-    "finish_reason",
-    "request_id",
-    "latency_s",
-    "first_token_s",
-    "input_tokens",
-    "output_tokens",
-    "cached_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "cost_source",
-    "failure",
-)
+from toolkit.store._tables import DamagedRowError
 
 _USAGE_COLUMNS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
@@ -101,9 +81,16 @@ def prompt_row(prompt: Prompt) -> tuple[str, str]:
     return content_hash("s1", snapshot), json_text(snapshot)
 
 
-def read_prompt(snapshot: str) -> Prompt:
-    """Returns the prompt of a snapshot."""
-    return Prompt(**from_json(snapshot))
+def read_prompt(key: str, snapshot: str) -> Prompt:
+    """Returns the prompt of a snapshot.
+
+    Raises:
+        DamagedRowError: If the snapshot is not the one that has this key.
+    """
+    fields = from_json(snapshot)
+    if content_hash("s1", fields) != key:
+        raise DamagedRowError(f"malformed row in table 'prompt': the content does not fit the key {key!r}")
+    return Prompt(**{name: value for name, value in fields.items() if name in _PROMPT_FIELDS})
 
 
 def arm_row(run_id: str, arm: Arm, prompt_key: str) -> tuple[Any, ...]:
@@ -120,64 +107,91 @@ def arm_row(run_id: str, arm: Arm, prompt_key: str) -> tuple[Any, ...]:
     )
 
 
-def read_arm(row: Mapping[str, Any], prompt: Prompt) -> Arm:
-    """Returns the arm of a row."""
+def read_arm(row: Sequence[Any], prompt: Prompt) -> Arm:
+    """Returns the arm of a row in the order of `ARM.columns`."""
     return Arm(
-        index=row["arm"],
+        index=row[1],
         prompt=prompt,
-        model=row["model"],
-        model_source=row["model_source"],
-        provider=row["provider"],
-        model_sent=row["model_sent"],
-        params=from_json(row["params"]),
+        model=row[3],
+        model_source=row[4],
+        provider=row[5],
+        model_sent=row[6],
+        params=from_json(row[7]),
     )
 
 
-def read_case(row: Mapping[str, Any]) -> Case:
-    """Returns the case of a row."""
-    return Case(index=row["case_index"], variables=from_json(row["variables"]), expected=from_json(row["expected"]))
+def case_row(run_id: str, case: Case) -> tuple[Any, ...]:
+    """Returns the row of a case."""
+    return (run_id, case.index, json_text(case.variables), json_text(case.expected))
+
+
+def read_case(row: Sequence[Any]) -> Case:
+    """Returns the case of a row in the order of `CASE.columns`."""
+    return Case(index=row[1], variables=from_json(row[2]), expected=from_json(row[3]))
 
 
 def outcome_row(outcome: Outcome, run_id: str) -> tuple[Any, ...]:
-    """Returns the row of an outcome's measures, in the order of `OUTCOME_COLUMNS`."""
-    response = outcome.response
-    values = {
-        "trial_id": outcome.trial_id,
-        "run_id": run_id,
-        "request_key": outcome.request_key,
-        "status": outcome.status,
-        "queue_s": outcome.queue_s,
-        "retry_s": outcome.retry_s,
-        "started_at": time_text(outcome.started_at),
-        "model_sent": outcome.model_sent,
-        "cost_usd": outcome.cost_usd,
-        "cost_source": outcome.cost_source,
-        "failure": None if outcome.failure is None else json_text(dataclasses.asdict(outcome.failure)),
-    }
-    if response is not None:
-        values |= {
-            "model_served": response.model,
-            "finish_reason": response.finish_reason,
-            "request_id": response.request_id,
-            "latency_s": response.latency_s,
-            "first_token_s": response.first_token_s,
-        }
-        values |= {name: _fitting(getattr(response.usage, name)) for name in _USAGE_COLUMNS}
-    return tuple(values.get(name) for name in OUTCOME_COLUMNS)
+    """Returns the row of an outcome's measures, in the order of `OUTCOME.columns`."""
+    response, failure = outcome.response, outcome.failure
+    usage = None if response is None else response.usage
+    return (
+        outcome.trial_id,
+        run_id,
+        outcome.request_key,
+        outcome.status,
+        float(outcome.queue_s),
+        float(outcome.retry_s),
+        time_text(outcome.started_at),
+        storable_text(outcome.model_sent),
+        *(
+            (None,) * 5
+            if response is None
+            else (
+                storable_text(response.model),
+                storable_text(response.finish_reason),
+                storable_text(response.request_id),
+                _measure(response.latency_s),
+                _measure(response.first_token_s),
+            )
+        ),
+        *((None,) * 4 if usage is None else [_fitting(getattr(usage, name)) for name in _USAGE_COLUMNS]),
+        _measure(outcome.cost_usd),
+        storable_text(outcome.cost_source),
+        None if failure is None else json_text(dataclasses.asdict(failure)),
+        None if response is None else storable_text(response.refusal),
+        _further(outcome),
+    )
 
 
 def answer_row(outcome: Outcome) -> tuple[Any, ...] | None:
-    """Returns the row of an outcome's texts, or `None` when it has no answer."""
+    """Returns the row of an outcome's texts, in the order of `ANSWER.columns`; `None` when it has no answer."""
     response = outcome.response
     if response is None:
         return None
-    return (
-        outcome.trial_id,
-        storable_text(response.text),
-        storable_text(response.refusal),
-        json_text(response.tool_calls),
-        _packed(response.raw),
-    )
+    calls = json_text(response.tool_calls) if response.tool_calls else "[]"
+    return (outcome.trial_id, storable_text(response.text), calls, _packed(response.raw))
+
+
+def _measure(number: float | None) -> float | None:
+    """A number as its column gives it back: SQLite makes NaN NULL and, in these columns, every number a float."""
+    return None if number is None or number != number else float(number)
+
+
+def _further(outcome: Outcome) -> str | None:
+    """JSON of the fields without a column of their own that differ from their defaults; `None` when there are none."""
+    kept = {}
+    response = outcome.response
+    for part, record in (
+        ("outcome", outcome),
+        ("response", response),
+        ("usage", None if response is None else response.usage),
+    ):
+        changed = {} if record is None else {n: v for n, d in _FURTHER[part] if (v := getattr(record, n)) != d}
+        if changed:
+            kept[part] = changed
+    if (response is not None) != (outcome.status == "ok"):
+        kept["has_answer"] = response is not None  # type: ignore[assignment]  # the one entry that is no mapping
+    return json_text(kept) if kept else None
 
 
 def _packed(raw: FrozenDict) -> bytes:
@@ -191,56 +205,139 @@ def _unpacked(stored: bytes) -> FrozenDict:
     return FrozenDict(json.loads(stored if stored.startswith(b"{") else zlib.decompress(stored)))
 
 
-def read_outcome(row: Mapping[str, Any]) -> Outcome:
-    """Returns the outcome of a row of `outcome` joined with `answer` and its attempts' counts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """What is long in an answer."""
+
+    text: str
+    tool_calls: tuple[FrozenDict, ...]
+
+
+def read_measures(row: Sequence[Any], *, attempts: int, possibly_billed: int) -> Outcome:
+    """Returns an outcome without text, tool calls and body, from a row in the order of `OUTCOME.columns`."""
+    status: Any = sys.intern(row[3])
+    failure, further = row[19], row[21]
+    more = _NOTHING if further is None else _known(from_json(further))
     response = None
-    if row["text"] is not None:
-        response = Response(
-            text=readable_text(row["text"]) or "",
-            finish_reason=row["finish_reason"],
-            model=row["model_served"],
-            usage=Usage(**{name: row[name] for name in _USAGE_COLUMNS}),
-            request_id=row["request_id"],
-            latency_s=row["latency_s"],
-            first_token_s=row["first_token_s"],
-            refusal=readable_text(row["refusal"]),
-            tool_calls=from_json(row["tool_calls"]),
-            cost_usd=row["cost_usd"],
-            raw=_unpacked(row["raw"]),
+    if more.get("has_answer", status == "ok"):
+        usage = Usage(
+            input_tokens=row[13],
+            output_tokens=row[14],
+            cached_tokens=row[15],
+            reasoning_tokens=row[16],
         )
-    return Outcome(
-        trial_id=row["trial_id"],
-        request_key=row["request_key"],
-        status=row["status"],
+        response = Response(
+            text="",
+            finish_reason=_shared(row[9]),
+            model=_shared(row[8]),
+            usage=usage,
+            request_id=readable_text(row[10]),
+            latency_s=row[11],
+            first_token_s=row[12],
+            refusal=readable_text(row[20]),
+            cost_usd=row[17],
+        )
+        if more:
+            usage = dataclasses.replace(usage, **more.get("usage", _NOTHING))
+            response = dataclasses.replace(response, usage=usage, **more.get("response", _NOTHING))
+    outcome = Outcome(
+        trial_id=sys.intern(row[0]),
+        request_key=row[2],
+        status=status,
         response=response,
-        failure=None if row["failure"] is None else Failure(**json.loads(row["failure"])),
-        attempts=row["attempts"],
-        possibly_billed=row["possibly_billed"],
-        queue_s=row["queue_s"],
-        retry_s=row["retry_s"],
-        cost_usd=row["cost_usd"],
-        cost_source=row["cost_source"],
-        model_sent=row["model_sent"],
-        started_at=read_time(row["started_at"]),
-        run_id=row["run_id"],
+        failure=None if failure is None else read_failure(failure),
+        attempts=attempts,
+        possibly_billed=possibly_billed,
+        queue_s=row[4],
+        retry_s=row[5],
+        cost_usd=row[17],
+        cost_source=_shared(row[18]),
+        model_sent=_shared(row[7]),
+        started_at=read_time(row[6]),
+        run_id=sys.intern(row[1]),
     )
+    return dataclasses.replace(outcome, **more["outcome"]) if "outcome" in more else outcome
+
+
+def _shared(stored: str | bytes | None) -> str | None:
+    """Text that stands in most rows of a run: one object for all of them."""
+    return sys.intern(stored) if type(stored) is str else readable_text(stored)
+
+
+def read_failure(text: str) -> Failure:
+    """Returns the failure of a JSON column; a field that this version does not know is left out."""
+    fields = json.loads(text)
+    return Failure(**{name: freeze(value) for name, value in fields.items() if name in _FAILURE_FIELDS})
+
+
+def read_texts(row: Sequence[Any]) -> Texts:
+    """Returns the texts of a row in the order of `ANSWER.columns`."""
+    calls = () if row[2] == "[]" else from_json(row[2])
+    return Texts(text=readable_text(row[1]) or "", tool_calls=calls)
+
+
+def with_texts(measures: Outcome, row: Sequence[Any]) -> Outcome:
+    """Returns the whole outcome from its measures and a row in the order of `ANSWER.columns`."""
+    texts = read_texts(row)
+    assert measures.response is not None  # noqa: S101  asked for only where there is an answer
+    response = dataclasses.replace(
+        measures.response, text=texts.text, tool_calls=texts.tool_calls, raw=_unpacked(row[3])
+    )
+    return dataclasses.replace(measures, response=response)
+
+
+def _known(further: Mapping[str, Any]) -> dict[str, Any]:
+    """What a `further` column says of fields that this version has."""
+    known: dict[str, Any] = {
+        part: {name: further[part][name] for name, _ in _FURTHER[part] if name in further[part]}
+        for part in _FURTHER
+        if part in further
+    }
+    if "has_answer" in further:
+        known["has_answer"] = further["has_answer"]
+    return known
+
+
+def _fields_beside(record: type[Any], columns: str) -> tuple[tuple[str, Any], ...]:
+    """Names and defaults of a record's fields, without those that have a column."""
+    known = columns.split()
+    return tuple((field.name, field.default) for field in dataclasses.fields(record) if field.name not in known)
+
+
+_NOTHING: dict[str, Any] = {}
+
+# Fields that records gain need no new column: they are kept as JSON, where they differ from their defaults.
+_FURTHER = {
+    "outcome": _fields_beside(
+        Outcome,
+        "trial_id request_key status response failure attempts possibly_billed queue_s retry_s cost_usd cost_source "
+        "model_sent started_at run_id",
+    ),
+    "response": _fields_beside(
+        Response,
+        "text finish_reason model usage request_id latency_s first_token_s refusal tool_calls cost_usd raw",
+    ),
+    "usage": _fields_beside(Usage, " ".join(_USAGE_COLUMNS)),
+}
+
+_PROMPT_FIELDS = frozenset(field.name for field in dataclasses.fields(Prompt))
+_FAILURE_FIELDS = frozenset(field.name for field in dataclasses.fields(Failure))
 
 
 def score_row(run_id: str, trial_id: str, score: Score) -> tuple[Any, ...]:
     """Returns the row of a score; NaN becomes NULL."""
-    value = None if math.isnan(score.value) else score.value
-    explanation = storable_text(score.explanation)
-    return (run_id, trial_id, score.name, value, explanation, score.scorer, score.scorer_version)
+    name, explanation, scorer = (storable_text(text) for text in (score.name, score.explanation, score.scorer))
+    return (run_id, trial_id, name, _measure(score.value), explanation, scorer, score.scorer_version)
 
 
-def read_score(row: Mapping[str, Any]) -> Score:
-    """Returns the score of a row."""
+def read_score(row: Sequence[Any]) -> Score:
+    """Returns the score of a row in the order of `SCORE.columns`."""
     return Score(
-        name=row["name"],
-        value=math.nan if row["value"] is None else row["value"],
-        explanation=readable_text(row["explanation"]),
-        scorer=row["scorer"],
-        scorer_version=row["scorer_version"],
+        name=readable_text(row[2]) or "",
+        value=math.nan if row[3] is None else row[3],
+        explanation=readable_text(row[4]),
+        scorer=readable_text(row[5]) or "",
+        scorer_version=row[6],
     )
 
 

@@ -8,6 +8,8 @@ Measures stand apart from texts: a frame of numbers over many trials reads `outc
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import sqlite3
 from collections.abc import Callable
 
@@ -130,18 +132,141 @@ def _create_scores(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_runs, _create_outcomes, _create_scores)
+def _add_trust(connection: sqlite3.Connection) -> None:
+    """Checksums; who sent an attempt and what it may cost; who is at work on a run, and how it was asked for.
+
+    Rows from before have no checksum: they are read as they are.
+    """
+    for name in ("run", "arm", "run_case", "trial", "attempt", "score"):
+        connection.execute(f"ALTER TABLE {name} ADD COLUMN seal INTEGER")  # CRC-32 of the row's other values
+    connection.execute("ALTER TABLE run ADD COLUMN trials INTEGER")  # how many; NULL = live calls, or not counted
+    connection.execute("ALTER TABLE attempt ADD COLUMN process TEXT")  # who sent it
+    connection.execute("ALTER TABLE attempt ADD COLUMN reserved_usd REAL")  # worst case; NULL = unknown
+    connection.execute("ALTER TABLE attempt ADD COLUMN end_seal INTEGER")  # over number, state, kind, possibly_billed
+    connection.execute("CREATE INDEX attempt_open ON attempt (trial_id) WHERE state = 'sent'")
+    _lay_in_order(connection)
+    connection.execute(
+        """CREATE TABLE run_spec (
+            run_id TEXT PRIMARY KEY REFERENCES run,
+            spec TEXT NOT NULL,              -- JSON: the arguments that the run was asked for with
+            seal INTEGER
+        ) WITHOUT ROWID"""
+    )
+    connection.execute(
+        """CREATE TABLE lease (
+            run_id TEXT PRIMARY KEY,
+            token TEXT NOT NULL,             -- of this tenure
+            process TEXT NOT NULL,
+            host TEXT NOT NULL,
+            since TEXT NOT NULL,             -- UTC, ISO 8601
+            heartbeat TEXT NOT NULL          -- UTC, ISO 8601
+        ) WITHOUT ROWID"""
+    )
+    connection.execute(
+        """CREATE TABLE limit_change (
+            change_id INTEGER PRIMARY KEY,
+            run_id TEXT NOT NULL,
+            at TEXT NOT NULL,                -- UTC, ISO 8601
+            endpoint TEXT NOT NULL,
+            in_flight INTEGER NOT NULL,      -- most calls from now on
+            reason TEXT NOT NULL
+        )"""
+    )
+    connection.execute("CREATE INDEX limit_change_by_run ON limit_change (run_id)")
+
+
+def _lay_in_order(connection: sqlite3.Connection) -> None:
+    """Outcomes and answers lie in the order in which they came, and are found by an index.
+
+    Sorted by content hash, each new one went to another page, and an answer longer than a quarter of a page took a page
+    more for its rest.
+    """
+    connection.execute("ALTER TABLE outcome RENAME TO outcome_by_hash")
+    connection.execute("ALTER TABLE answer RENAME TO answer_by_hash")
+    connection.execute(
+        """CREATE TABLE outcome (
+            trial_id TEXT NOT NULL UNIQUE,
+            run_id TEXT NOT NULL,            -- the run that paid for it
+            request_key TEXT NOT NULL,
+            status TEXT NOT NULL,
+            queue_s REAL NOT NULL,
+            retry_s REAL NOT NULL,
+            started_at TEXT,
+            model_sent TEXT,
+            model_served TEXT,
+            finish_reason TEXT,
+            request_id TEXT,
+            latency_s REAL,
+            first_token_s REAL,
+            input_tokens INTEGER,
+            output_tokens INTEGER,
+            cached_tokens INTEGER,
+            reasoning_tokens INTEGER,
+            cost_usd REAL,                   -- USD; NULL = unknown
+            cost_source TEXT,
+            failure TEXT,                    -- JSON of the Failure record; NULL when there is an answer
+            refusal,
+            further TEXT,                    -- JSON of what has no column of its own
+            seal INTEGER                     -- CRC-32 of the row's other values; NULL = written before there were any
+        )"""
+    )
+    connection.execute(
+        """CREATE TABLE answer (
+            trial_id TEXT NOT NULL UNIQUE,
+            text NOT NULL,                   -- TEXT; a BLOB of UTF-8 with surrogates where TEXT cannot hold it
+            tool_calls TEXT NOT NULL,        -- JSON
+            raw BLOB NOT NULL,               -- the body as it came: JSON; zlib where it is long
+            seal INTEGER
+        )"""
+    )
+    connection.execute(
+        "INSERT INTO outcome SELECT outcome_by_hash.*, answer_by_hash.refusal, NULL, NULL "
+        "FROM outcome_by_hash LEFT JOIN answer_by_hash USING (trial_id)"
+    )
+    connection.execute("INSERT INTO answer SELECT trial_id, text, tool_calls, raw, NULL FROM answer_by_hash")
+    connection.execute("DROP TABLE answer_by_hash")
+    connection.execute("DROP TABLE outcome_by_hash")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create_runs,
+    _create_outcomes,
+    _create_scores,
+    _add_trust,
+)
 
 VERSION = len(MIGRATIONS)
 """Version that this package writes and reads."""
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Brings a store to `VERSION`, all steps or none. The caller has checked that it is not newer."""
+@functools.cache
+def expected_schema() -> frozenset[str]:
+    """Returns the SQL of every table and index of a store of `VERSION`."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, backup=lambda _: None)
+        return schema_of(connection)
+
+
+def schema_of(connection: sqlite3.Connection) -> frozenset[str]:
+    """Returns the SQL of every table and index that a connection sees."""
+    rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return frozenset(row[0] for row in rows)
+
+
+def migrate(connection: sqlite3.Connection, *, backup: Callable[[int], None]) -> None:
+    """Brings a store to `VERSION`, all steps or none. The caller has checked that it is not newer.
+
+    Args:
+        connection: To the store.
+        backup: Called with the version found, before anything is changed and while nobody else can write; not for a
+            new store.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Read inside the transaction: another process may have migrated while this one waited for the lock.
         found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if 0 < found < VERSION:
+            backup(found)
         for step in MIGRATIONS[found:]:
             step(connection)
         connection.execute(f"PRAGMA user_version = {VERSION}")

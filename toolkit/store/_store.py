@@ -2,61 +2,67 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import functools
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from toolkit._records import Arm, Case, Outcome, RunView, Score, Trial
-from toolkit.errors import RunNotFoundError, StoreBusyError, StoreError, StoreVersionError
-from toolkit.store import _rows
-from toolkit.store._schema import VERSION, migrate
-from toolkit.store._traffic import TRAFFIC, Snapshots, append_call, new_call
+from toolkit.errors import RunNotFoundError
+from toolkit.store import _leases, _reading, _rows
+from toolkit.store._file import Durability, StoreFile
+from toolkit.store._finishing import end_attempt, end_of, finishing, finishing_one
+from toolkit.store._habits import Habits, read_habits
+from toolkit.store._held import Held
+from toolkit.store._leases import Holder, Lease
+from toolkit.store._process import Process, this_process
+from toolkit.store._reading import LimitChange, Spent, UnknownAttempt
+from toolkit.store._reuse import not_for
+from toolkit.store._tables import ARM, ATTEMPT, BEGIN_ATTEMPT, CASE, RUN, SCORE, SPEC, TRIAL
+from toolkit.store._traffic import Snapshots, append_call, new_call
 from toolkit.store._writer import Writer
 
 FILE_NAME = "runs.sqlite"
 
-# How long a writer waits for another process's transaction, which lasts milliseconds.
-_BUSY_TIMEOUT_S = 10.0
 
-# SQLite takes at most 32,766 values in one statement.
-_LOOKUP_GROUP = 10_000
-
-_OUTCOMES_OF_RUN = """
-    SELECT outcome.*, answer.text, answer.refusal, answer.tool_calls, answer.raw,
-        (SELECT count(*) FROM attempt WHERE attempt.trial_id = outcome.trial_id) AS attempts,
-        (SELECT count(*) FROM attempt WHERE attempt.trial_id = outcome.trial_id
-            AND attempt.state != 'ok' AND attempt.possibly_billed) AS possibly_billed
-    FROM outcome LEFT JOIN answer USING (trial_id)
-    WHERE outcome.trial_id IN (SELECT trial_id FROM trial WHERE run_id = ?)
-"""
-
-
-class RunStore:
+class RunStore(StoreFile):
     """What was planned, sent and answered, in one file.
 
     Writing happens on one thread (see `Writer`); every read opens its own connection, so any thread may read.
 
+    When the file can take no more (no space, no right to write), what was paid for is held in memory: `finish` and
+    `fail_attempt` raise `StoreFullError` then and nothing is lost as long as the process lives; `flush`, or the next
+    attempt that is begun, writes it.
+
     Args:
         path: The file; made with its folder when first opened, readable by its owner only.
+        durability: `normal` = a power cut may take the last commits, though nothing else ever; `full` = not even
+            those, at the cost of one wait for the disk a commit.
 
     Raises:
         StoreVersionError: If a newer version of this package wrote it.
         StoreBusyError: If another process keeps it locked.
+        StoreCorruptError: If it is damaged; it is left as it is.
         StoreError: If it cannot be opened or is not a run store; the message names the file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._prepare()
-        self._writer = Writer(self._connect, self._ours)
+    def __init__(self, path: Path, *, durability: Durability = "normal") -> None:
+        super().__init__(path, durability=durability)
+        self._writer = Writer(self.connect, self.ours)
         self._snapshots = Snapshots()
+        self._held = Held(self._writer, str(path))
 
     async def save_run(
-        self, *, run_id: str, created_at: dt.datetime, arms: Sequence[Arm], trials: Sequence[Trial], baseline: int
+        self,
+        *,
+        run_id: str,
+        created_at: dt.datetime,
+        arms: Sequence[Arm],
+        trials: Sequence[Trial],
+        baseline: int,
+        spec: Mapping[str, Any] | None = None,
     ) -> None:
         """Keeps a plan: its arms with their prompts as they were, its cases, its trials; a known run stays as it is.
 
@@ -66,42 +72,49 @@ class RunStore:
             arms: In the plan's order.
             trials: In the plan's order.
             baseline: Index of the arm that the others are compared with.
+            spec: How the run was asked for, as JSON values; it takes the place of an earlier one. `None` = nothing new.
         """
+        await self._held.aflush()
         prompts = [_rows.prompt_row(arm.prompt) for arm in arms]
         cases = {trial.case.index: trial.case for trial in trials}
+        spec_row = None if spec is None else SPEC.sealed((run_id, _rows.json_text(spec)))
 
         def work(connection: sqlite3.Connection) -> None:
             known = connection.execute("SELECT 1 FROM run WHERE run_id = ?", (run_id,)).fetchone()
-            if known is not None:
-                return
-            connection.execute(
-                "INSERT INTO run VALUES (?, ?, ?, ?)",
-                (run_id, created_at.isoformat(), baseline, _toolkit_version()),
-            )
-            connection.executemany("INSERT OR IGNORE INTO prompt VALUES (?, ?)", prompts)
-            connection.executemany(
-                "INSERT INTO arm VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [_rows.arm_row(run_id, arm, key) for arm, (key, _) in zip(arms, prompts, strict=True)],
-            )
-            connection.executemany(
-                "INSERT INTO run_case VALUES (?, ?, ?, ?)",
-                [
-                    (run_id, case.index, _rows.json_text(case.variables), _rows.json_text(case.expected))
-                    for case in cases.values()
-                ],
-            )
-            connection.executemany(
-                "INSERT INTO trial VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (run_id, position, trial.trial_id, trial.arm.index, trial.case.index, trial.repeat)
-                    for position, trial in enumerate(trials)
-                ],
-            )
+            if known is None:
+                run = (run_id, created_at.isoformat(), baseline, _toolkit_version(), len(trials))
+                connection.execute(RUN.insert, RUN.sealed(run))
+                connection.executemany("INSERT OR IGNORE INTO prompt VALUES (?, ?)", prompts)
+                # Rows are made as they are written: a plan of a million trials is never in memory twice.
+                connection.executemany(
+                    ARM.insert,
+                    (ARM.sealed(_rows.arm_row(run_id, arm, key)) for arm, (key, _) in zip(arms, prompts, strict=True)),
+                )
+                connection.executemany(
+                    CASE.insert, (CASE.sealed(_rows.case_row(run_id, case)) for case in cases.values())
+                )
+                connection.executemany(
+                    TRIAL.insert,
+                    (
+                        TRIAL.sealed((run_id, place, trial.trial_id, trial.arm.index, trial.case.index, trial.repeat))
+                        for place, trial in enumerate(trials)
+                    ),
+                )
+            if spec_row is not None:
+                connection.execute(SPEC.replace, spec_row)
 
         await self._writer.write(work)
 
     async def append_call(
-        self, *, run_id: str, arm: Arm, case: Case, trial_id: str, request_key: str, sent_at: dt.datetime
+        self,
+        *,
+        run_id: str,
+        arm: Arm,
+        case: Case,
+        trial_id: str,
+        request_key: str,
+        sent_at: dt.datetime,
+        reserved_usd: float | None = None,
     ) -> int:
         """Adds one live call to a run, begins its first attempt, and returns the attempt's number, in one write.
 
@@ -115,7 +128,10 @@ class RunStore:
             trial_id: Its identity, unlike any other.
             request_key: Content hash of what is sent.
             sent_at: UTC.
+            reserved_usd: What it can cost at most; `None` = not known.
         """
+        if self._held:
+            await self._held.aflush()
         call = new_call(
             run_id=run_id,
             arm=arm,
@@ -125,33 +141,53 @@ class RunStore:
             sent_at=sent_at,
             snapshots=self._snapshots,
             toolkit_version=_toolkit_version(),
+            reserved_usd=reserved_usd,
         )
         attempt_id: int = await self._writer.write(lambda connection: append_call(connection, call))
         return attempt_id
 
-    async def begin_attempt(self, *, run_id: str, trial_id: str, request_key: str, sent_at: dt.datetime) -> int:
+    async def begin_attempt(
+        self,
+        *,
+        run_id: str,
+        trial_id: str,
+        request_key: str,
+        sent_at: dt.datetime,
+        reserved_usd: float | None = None,
+    ) -> int:
         """Records that a request is about to leave and returns the attempt's number in the store.
 
         Only when this has returned may the request be sent: a crash then leaves a trace of what may have been billed.
+
+        Args:
+            run_id: Run that sends it.
+            trial_id: The trial it is for.
+            request_key: Content hash of what is sent.
+            sent_at: UTC.
+            reserved_usd: What it can cost at most; `None` = not known.
+
+        Raises:
+            StoreFullError: If nothing can be written, or what is held in memory cannot; then nothing may be sent.
         """
+        if self._held:
+            await self._held.aflush()
+        reserved_usd = None if reserved_usd is None else float(reserved_usd)
+        row = ATTEMPT.sealed((run_id, trial_id, request_key, sent_at.isoformat(), this_process().key, reserved_usd))
 
         def work(connection: sqlite3.Connection) -> int | None:
-            cursor = connection.execute(
-                "INSERT INTO attempt (run_id, trial_id, request_key, sent_at, state) VALUES (?, ?, ?, ?, 'sent')",
-                (run_id, trial_id, request_key, sent_at.isoformat()),
-            )
-            return cursor.lastrowid
+            return connection.execute(BEGIN_ATTEMPT, row).lastrowid
 
         attempt_id: int = await self._writer.write(work)
         return attempt_id
 
     async def fail_attempt(self, attempt_id: int, *, kind: str, possibly_billed: bool) -> None:
-        """Records that an attempt failed and another will follow."""
+        """Records that an attempt failed and another will follow.
 
-        def work(connection: sqlite3.Connection) -> None:
-            _end_attempt(connection, attempt_id, kind=kind, possibly_billed=possibly_billed)
-
-        await self._writer.write(work)
+        Raises:
+            StoreFullError: If it cannot be written; it is held in memory.
+        """
+        end = end_of(attempt_id, kind=kind, possibly_billed=possibly_billed)
+        await self._held.write(lambda connection: end_attempt(connection, end))
 
     async def finish(self, outcome: Outcome, *, run_id: str, attempt_id: int | None) -> None:
         """Records what a trial ended with. An answer that is stored is never replaced.
@@ -162,201 +198,161 @@ class RunStore:
             outcome: The answer or the failure.
             run_id: Run that sent it.
             attempt_id: The attempt that ended it; `None` when nothing was sent.
+
+        Raises:
+            StoreFullError: If it cannot be written; it is held in memory, and `load_run` shows it.
         """
-        outcome_row, answer_row = _rows.outcome_row(outcome, run_id), _rows.answer_row(outcome)
-        marks = ", ".join("?" * len(_rows.OUTCOME_COLUMNS))
+        await self._held.write(finishing_one(outcome, attempt_id, run_id), (outcome,))
 
-        def work(connection: sqlite3.Connection) -> None:
-            if attempt_id is not None:
-                failure = outcome.failure
-                _end_attempt(
-                    connection,
-                    attempt_id,
-                    kind=None if failure is None else failure.kind,
-                    possibly_billed=failure is not None and failure.possibly_billed,
-                )
-            answered = connection.execute(
-                "SELECT 1 FROM outcome WHERE trial_id = ? AND status = 'ok'", (outcome.trial_id,)
-            ).fetchone()
-            if answered is not None:
-                return
-            connection.execute(
-                f"INSERT OR REPLACE INTO outcome ({', '.join(_rows.OUTCOME_COLUMNS)}) VALUES ({marks})",  # noqa: S608  our own names
-                outcome_row,
-            )
-            if answer_row is not None:
-                connection.execute("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?)", answer_row)
+    async def finish_all(self, ended: Sequence[tuple[Outcome, int | None]], *, run_id: str) -> None:
+        """Records what several trials ended with, all or none of them: `finish` for a group, at a lower cost each.
 
-        await self._writer.write(work)
+        Args:
+            ended: Each outcome with the attempt that ended it; `None` = nothing was sent.
+            run_id: Run that sent them.
+
+        Raises:
+            StoreFullError: As `finish` does.
+        """
+        await self._held.write(finishing(ended, run_id), [outcome for outcome, _ in ended])
+
+    def flush(self) -> int:
+        """Writes what is held in memory since the file could take no more, and returns the number of outcomes.
+
+        Raises:
+            StoreFullError: If it still cannot be written; it stays held.
+        """
+        return self._held.flush()
 
     def save_scores(self, run_id: str, scores: Sequence[tuple[str, Score]]) -> None:
         """Keeps scores by trial id, in place of earlier ones of the same name."""
-        rows = [_rows.score_row(run_id, trial_id, score) for trial_id, score in scores]
+        rows = [SCORE.sealed(_rows.score_row(run_id, trial_id, score)) for trial_id, score in scores]
+        self._writer.submit(lambda connection: connection.executemany(SCORE.replace, rows)).result()
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("INSERT OR REPLACE INTO score VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    async def acquire_lease(
+        self, run_id: str, *, owner: Process | None = None, now: dt.datetime | None = None
+    ) -> Lease | Holder:
+        """Returns the right to send a run's trials, or who has it; a holder that is gone is replaced.
 
-        self._writer.submit(work).result()
+        A process of this machine is gone when it has ended; one that cannot be looked up is gone when its heartbeat is
+        older than `LEASE_S`.
+
+        Args:
+            run_id: The run; it need not be saved yet.
+            owner: Who asks; `None` = this process.
+            now: UTC; `None` = the machine's time.
+        """
+        if self._held:
+            await self._held.aflush()
+        process, moment = owner or this_process(), now or dt.datetime.now(dt.UTC)
+        found: Lease | Holder = await self._writer.write(
+            lambda connection: _leases.acquire(connection, run_id, process, moment)
+        )
+        return found
+
+    async def renew_lease(self, lease: Lease, *, now: dt.datetime | None = None) -> bool:
+        """Tells that the holder is still there; False = the run was taken over, and nothing more may be sent."""
+        moment = now or dt.datetime.now(dt.UTC)
+        is_held: bool = await self._writer.write(lambda connection: _leases.renew(connection, lease, moment))
+        return is_held
+
+    async def release_lease(self, lease: Lease) -> None:
+        """Gives a lease back; does nothing when it was taken over.
+
+        Raises:
+            StoreFullError: If that cannot be written; it is held, and done with the rest.
+        """
+        await self._held.write(lambda connection: _leases.release(connection, lease))
+
+    async def note_limits(self, run_id: str, changes: Sequence[LimitChange]) -> None:
+        """Keeps how limits moved during a run, behind those noted before."""
+        rows = [(run_id, each.at.isoformat(), each.endpoint, each.in_flight, each.reason) for each in changes]
+        sql = "INSERT INTO limit_change (run_id, at, endpoint, in_flight, reason) VALUES (?, ?, ?, ?, ?)"
+        await self._writer.write(lambda connection: connection.executemany(sql, rows))
+
+    def holder(self, run_id: str) -> Holder | None:
+        """Returns who has the lease of a run, be it gone or not; `None` = nobody."""
+        with self.reading() as connection:
+            return _leases.held_by(connection, run_id)
+
+    def limit_changes(self, run_id: str) -> list[LimitChange]:
+        """Returns how limits moved during a run, oldest first."""
+        with self.reading() as connection:
+            return _reading.limit_changes(connection, run_id)
+
+    def unknown(self, run_id: str) -> list[UnknownAttempt]:
+        """Returns the attempts at a run's trials that were sent by a process that is gone and have no outcome."""
+        with self.reading() as connection:
+            return _reading.unknown_attempts(connection, run_id)
+
+    def spent(self, run_id: str) -> Spent:
+        """Returns what a run's own attempts and answers have cost, known and possible (USD), with calls and tokens."""
+        with self.reading() as connection:
+            return _reading.spent(connection, run_id)
+
+    def run_spec(self, run_id: str) -> Mapping[str, Any] | None:
+        """Returns how a run was asked for; `None` when that was not kept."""
+        with self.reading() as connection:
+            spec: Mapping[str, Any] | None = _reading.read_spec(connection, run_id)
+            return spec
 
     def answered(self, trial_ids: Iterable[str]) -> set[str]:
-        """Returns those of `trial_ids` that have an answer already."""
+        """Returns those of `trial_ids` that have an answer already, those held in memory among them.
+
+        Raises:
+            StoreCorruptError: If one has been answered and its answer is missing.
+        """
         wanted = list(trial_ids)
-        found: set[str] = set()
-        with self._reading() as connection:
-            for start in range(0, len(wanted), _LOOKUP_GROUP):
-                group = wanted[start : start + _LOOKUP_GROUP]
-                marks = ", ".join("?" * len(group))
-                query = f"SELECT trial_id FROM outcome WHERE status = 'ok' AND trial_id IN ({marks})"  # noqa: S608  marks only
-                found.update(row["trial_id"] for row in connection.execute(query, group))
-        return found
+        with self.reading() as connection:
+            found = _reading.answered(connection, wanted)
+        held = {trial_id for trial_id, outcome in self._held.outcomes().items() if outcome.status == "ok"}
+        return found | held.intersection(wanted)
+
+    def not_for(self, trial_ids: Sequence[str], run_id: str) -> set[str]:
+        """Returns those that another run has answered, with an answer that is cut off or filtered: not for this one."""
+        with self.reading() as connection:
+            return not_for(connection, trial_ids, run_id)
+
+    def habits(self, models: Iterable[str]) -> dict[str, Habits]:
+        """Returns what stored answers say of each model, by provider-side name; none of a model without answers."""
+        with self.reading() as connection:
+            return read_habits(connection, models)
 
     def runs(self) -> list[tuple[str, dt.datetime]]:
         """Returns every run's id and when it was first planned (UTC), oldest first."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute("SELECT run_id, created_at FROM run ORDER BY created_at, run_id").fetchall()
-        return [(row["run_id"], dt.datetime.fromisoformat(row["created_at"])) for row in rows]
+            return [(row["run_id"], dt.datetime.fromisoformat(row["created_at"])) for row in rows]
 
     def load_run(self, run_id: str) -> RunView:
-        """Returns everything the store knows of one run.
+        """Returns everything the store knows of one run; texts are read when they are asked for.
 
         Raises:
             RunNotFoundError: If there is no such run; the message lists the newest.
+            StoreCorruptError: If something of it is damaged.
         """
-        with self._reading() as connection:
-            run = connection.execute("SELECT * FROM run WHERE run_id = ?", (run_id,)).fetchone()
-            if run is None:
-                newest = [known for known, _ in self.runs()][-5:]
-                listed = f"The newest are {', '.join(newest)}." if newest else "It has no runs yet."
-                raise RunNotFoundError(f"The run store {str(self.path)!r} has no run {run_id!r}. {listed}")
-            arms = _load_arms(connection, run_id)
-            cases = _load_cases(connection, run_id)
-            rows = connection.execute("SELECT * FROM trial WHERE run_id = ? ORDER BY position", (run_id,))
-            trials = tuple(
-                Trial(
-                    trial_id=row["trial_id"],
-                    arm=arms[row["arm"]],
-                    case=cases[row["case_index"]],
-                    repeat=row["repeat"],
-                )
-                for row in rows
-            )
-            outcomes = {
-                row["trial_id"]: _rows.read_outcome(row) for row in connection.execute(_OUTCOMES_OF_RUN, (run_id,))
-            }
-            attempted = connection.execute(
-                "SELECT DISTINCT trial_id FROM attempt WHERE trial_id IN (SELECT trial_id FROM trial WHERE run_id = ?)",
-                (run_id,),
-            )
-            scores: dict[str, list[Score]] = {}
-            for row in connection.execute("SELECT * FROM score WHERE run_id = ?", (run_id,)):
-                scores.setdefault(row["trial_id"], []).append(_rows.read_score(row))
-            return RunView(
-                run_id=run_id,
-                created_at=dt.datetime.fromisoformat(run["created_at"]),
-                arms=tuple(arms[index] for index in sorted(arms)),
-                trials=trials,
-                outcomes=outcomes,
-                attempted=frozenset(row["trial_id"] for row in attempted),
-                scores={trial_id: tuple(found) for trial_id, found in scores.items()},
-                baseline=run["baseline"],
-                is_grid=not run_id.startswith(TRAFFIC),
-            )
+        with self.reading() as connection:
+            view = _reading.load_view(connection, run_id, self._read_answers)
+        if view is None:
+            newest = [known for known, _ in self.runs()][-5:]
+            listed = f"The newest are {', '.join(newest)}." if newest else "It has no runs yet."
+            raise RunNotFoundError(f"The run store {str(self.path)!r} has no run {run_id!r}. {listed}")
+        return self._held.shown_in(view)
 
     def close(self) -> None:
-        """Commits what waits and closes the file."""
-        self._writer.close()
+        """Writes what is held and what waits, and closes the file.
 
-    def _prepare(self) -> None:
-        """Makes the folder and the file if need be, checks the version, migrates."""
-        folder = self.path.parent
+        Raises:
+            StoreFullError: If what is held cannot be written: it ends with the process.
+        """
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not self.path.exists():
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StoreError(
-                f"The run store {str(self.path)!r} cannot be made: {error.strerror or error}. "
-                "Make the folder writable, or set TOOLKIT_HOME to one that is."
-            ) from error
-        try:
-            with contextlib.closing(self._connect()) as connection:
-                found = connection.execute("PRAGMA user_version").fetchone()[0]
-                if found > VERSION:
-                    raise StoreVersionError(
-                        f"The run store {str(self.path)!r} has version {found}; this package reads up to {VERSION}. "
-                        "Upgrade promptsweep, or set TOOLKIT_HOME to another folder.",
-                        found=found,
-                        supported=VERSION,
-                    )
-                if found < VERSION:
-                    self._refuse_foreign(connection, found)
-                    migrate(connection)
-        except sqlite3.Error as error:
-            raise self._ours(error) from error
+            self._held.flush()
+        finally:
+            self._writer.close()
 
-    def _refuse_foreign(self, connection: sqlite3.Connection, found: int) -> None:
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if found == 0 and tables:
-            raise StoreError(
-                f"{str(self.path)!r} is a SQLite file of something else, not a run store; it was left as it is. "
-                "Set TOOLKIT_HOME to another folder."
-            )
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        # A store may come from a colleague: it is data, and nothing written in its schema is to be executed.
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA page_size = 16384")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one moment of the store, whatever is written meanwhile."""
-        try:
-            with contextlib.closing(self._connect()) as connection:
-                connection.execute("BEGIN")
-                yield connection
-        except sqlite3.Error as error:
-            raise self._ours(error) from error
-
-    def _ours(self, error: sqlite3.Error) -> StoreError:
-        where, text = repr(str(self.path)), str(error)
-        if "locked" in text or "busy" in text:
-            return StoreBusyError(
-                f"The run store {where} was locked by another process for {_BUSY_TIMEOUT_S:g} s; "
-                "close what uses it, or set TOOLKIT_HOME to another folder."
-            )
-        if "readonly" in text or "unable to open" in text:
-            return StoreError(
-                f"The run store {where} cannot be written: {text}. "
-                "Make the folder and the file writable, or set TOOLKIT_HOME to a folder that is."
-            )
-        if "not a database" in text or "malformed" in text:
-            return StoreError(
-                f"The run store {where} is damaged or not a run store: {text}. It was left as it is; "
-                "move it away or set TOOLKIT_HOME to another folder."
-            )
-        return StoreError(f"The run store {where} failed: {text}.")
-
-
-def _end_attempt(connection: sqlite3.Connection, attempt_id: int, *, kind: str | None, possibly_billed: bool) -> None:
-    connection.execute(
-        "UPDATE attempt SET state = ?, kind = ?, possibly_billed = ? WHERE attempt_id = ?",
-        ("ok" if kind is None else "failed", kind, possibly_billed, attempt_id),
-    )
-
-
-def _load_arms(connection: sqlite3.Connection, run_id: str) -> dict[int, Arm]:
-    rows = connection.execute("SELECT * FROM arm JOIN prompt USING (prompt_key) WHERE run_id = ?", (run_id,))
-    return {row["arm"]: _rows.read_arm(row, _rows.read_prompt(row["snapshot"])) for row in rows}
-
-
-def _load_cases(connection: sqlite3.Connection, run_id: str) -> dict[int, Case]:
-    rows = connection.execute("SELECT * FROM run_case WHERE run_id = ?", (run_id,))
-    return {row["case_index"]: _rows.read_case(row) for row in rows}
+    def _read_answers(self, trial_ids: Sequence[str]) -> dict[str, Sequence[Any]]:
+        with self.reading() as connection:
+            return _reading.read_answers(connection, trial_ids)
 
 
 @functools.cache

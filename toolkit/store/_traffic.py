@@ -9,6 +9,8 @@ from typing import Any
 
 from toolkit._records import Arm, Case, Prompt
 from toolkit.store import _rows
+from toolkit.store._process import this_process
+from toolkit.store._tables import ARM, ATTEMPT, BEGIN_ATTEMPT, CASE, RUN, TRIAL
 
 TRAFFIC = "traffic-"
 """What the id of a run of live calls begins with; its UTC day follows: `traffic-2026-11-22`."""
@@ -33,6 +35,7 @@ class NewCall:
     trial_id: str
     request_key: str
     sent_at: str
+    reserved_usd: float | None = None
 
 
 class Snapshots:
@@ -64,6 +67,7 @@ def new_call(
     sent_at: dt.datetime,
     snapshots: Snapshots,
     toolkit_version: str,
+    reserved_usd: float | None = None,
 ) -> NewCall:
     """Returns a call as rows; the indexes of arm and case are given by the store."""
     prompt = snapshots.row(arm.prompt)
@@ -79,6 +83,7 @@ def new_call(
         trial_id=trial_id,
         request_key=request_key,
         sent_at=moment,
+        reserved_usd=None if reserved_usd is None else float(reserved_usd),
     )
 
 
@@ -87,19 +92,14 @@ def append_call(connection: sqlite3.Connection, call: NewCall) -> int | None:
     run_id = call.run_id
     last = connection.execute("SELECT max(position) FROM trial WHERE run_id = ?", (run_id,)).fetchone()[0]
     if last is None:
-        connection.execute(
-            "INSERT OR IGNORE INTO run VALUES (?, ?, 0, ?)", (run_id, call.created_at, call.toolkit_version)
-        )
+        connection.execute(RUN.add, RUN.sealed((run_id, call.created_at, 0, call.toolkit_version, None)))
     # Each call has a case of its own, so that its place among the trials is its case's index too.
     position = 0 if last is None else last + 1
     arm = _find_arm(connection, call)
-    connection.execute("INSERT INTO run_case VALUES (?, ?, ?, ?)", (run_id, position, call.variables, call.expected))
-    connection.execute("INSERT INTO trial VALUES (?, ?, ?, ?, ?, 0)", (run_id, position, call.trial_id, arm, position))
-    cursor = connection.execute(
-        "INSERT INTO attempt (run_id, trial_id, request_key, sent_at, state) VALUES (?, ?, ?, ?, 'sent')",
-        (run_id, call.trial_id, call.request_key, call.sent_at),
-    )
-    return cursor.lastrowid
+    connection.execute(CASE.insert, CASE.sealed((run_id, position, call.variables, call.expected)))
+    connection.execute(TRIAL.insert, TRIAL.sealed((run_id, position, call.trial_id, arm, position, 0)))
+    attempt = (run_id, call.trial_id, call.request_key, call.sent_at, this_process().key, call.reserved_usd)
+    return connection.execute(BEGIN_ATTEMPT, ATTEMPT.sealed(attempt)).lastrowid
 
 
 def _find_arm(connection: sqlite3.Connection, call: NewCall) -> int:
@@ -112,5 +112,5 @@ def _find_arm(connection: sqlite3.Connection, call: NewCall) -> int:
         return int(found[0])
     connection.execute("INSERT OR IGNORE INTO prompt VALUES (?, ?)", call.prompt)
     arm = int(connection.execute("SELECT count(*) FROM arm WHERE run_id = ?", (call.run_id,)).fetchone()[0])
-    connection.execute("INSERT INTO arm VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (call.run_id, arm, call.prompt[0], *call.arm))
+    connection.execute(ARM.insert, ARM.sealed((call.run_id, arm, call.prompt[0], *call.arm)))
     return arm

@@ -31,7 +31,7 @@ class Writer:
 
     Writes that arrive while a commit runs form the next group, so the group grows with the load and nobody waits for
     a timer. When one write of a group fails, the group is rolled back and each is done alone: one bad write never
-    takes another with it.
+    takes another with it. When it is the file that fails, all of them are told at once.
 
     Args:
         connect: Opens the connection; called on the writer's own thread.
@@ -124,8 +124,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001  handed to who waits: this thread must outlive any one write
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if len(group) == 1:
-                _tell([(group[0], None, self._ours(error))])
+            if len(group) == 1 or _is_of_the_file(error):
+                _tell([(job, None, self._ours(error)) for job in group])
                 return
             for job in group:
                 self._commit(connection, [job])
@@ -138,6 +138,25 @@ class Writer:
             ours.__cause__ = error
             return ours
         return error
+
+
+def _is_of_the_file(error: Exception) -> bool:
+    """Locked, read-only, failing, full, gone: no write's own fault, and each would wait and fail the same way."""
+    code = getattr(error, "sqlite_errorcode", None)
+    # The low byte is the kind; extended codes say more above it.
+    return code is not None and code & 0xFF in _OF_THE_FILE
+
+
+_OF_THE_FILE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
 
 
 def _tell(settled: list[tuple[_Job, Any, Exception | None]]) -> None:
