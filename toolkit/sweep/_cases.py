@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from os import PathLike
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from toolkit._records import Case, FrozenDict, freeze
 from toolkit.errors import UsageError
+from toolkit.prompts import is_nan
 from toolkit.results import rows_of
 
 EXPECTED = "expected"
 """Column that holds the expected answer unless the caller names another."""
 
 _SHOWN_ROWS = 5
+
+OnNan = Literal["error", "empty"]
+"""What a table's empty values become."""
 
 
 class Table(Protocol):
@@ -29,13 +36,14 @@ Variables: TypeAlias = "Table | Sequence[Mapping[str, Any]] | Mapping[str, Seque
 """What `variables` may be: a table, one dict a row, one list a column, a path to a file, or nothing."""
 
 
-def read_cases(variables: Any, *, expected: str | None = None) -> tuple[Case, ...]:
+def read_cases(variables: Any, *, expected: str | None = None, on_nan: OnNan = "error") -> tuple[Case, ...]:
     """Returns one case a row.
 
     Args:
         variables: DataFrame, list of dicts, dict of lists, path to a CSV, JSON, JSON Lines or Parquet file; `None` =
             one case without variables.
         expected: Column of the expected answers, which is not a variable; `None` = `expected` where there is one.
+        on_nan: What an empty value (NaN, NA, NaT) is: `error`, or `empty` = it is rendered as an empty text.
 
     Raises:
         UsageError: If there are no rows, the named column is missing, or a value is NaN.
@@ -47,6 +55,8 @@ def read_cases(variables: Any, *, expected: str | None = None) -> tuple[Case, ..
         columns = ", ".join(sorted({name for row in rows for name in row}))
         raise UsageError(f"The column {expected!r} of expected answers is not in `variables`; it has: {columns}.")
     column = EXPECTED if expected is None else expected
+    if on_nan == "empty":
+        rows = [{name: _filled(value) for name, value in row.items()} for row in rows]
     _refuse_nan(rows, expected=column)
     return tuple(
         Case(
@@ -66,6 +76,12 @@ def plain(value: Any) -> Any:
         >>> plain([1, datetime.date(2026, 1, 2)])
         [1, '2026-01-02']
     """
+    if (
+        type(value).__module__.partition(".")[0] == "numpy"
+        and hasattr(value, "tolist")
+        and value.dtype.kind not in "mM"
+    ):
+        value = value.tolist()
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Mapping):
@@ -76,10 +92,8 @@ def plain(value: Any) -> Any:
 
 
 def is_missing(value: Any) -> bool:
-    """Tells a hole in a table: `None`, NaN, NaT or pandas' NA."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, float) and value != value
+    """Tells a hole in a table: `None`, NaN of any kind of number, NaT or pandas' NA."""
+    return value is None or is_nan(value)
 
 
 def _refuse_nan(rows: Sequence[Mapping[str, Any]], *, expected: str) -> None:
@@ -91,19 +105,34 @@ def _refuse_nan(rows: Sequence[Mapping[str, Any]], *, expected: str) -> None:
     if holes:
         places = "; ".join(f"column {name!r} in {rows_in_words(found)}" for name, found in holes.items())
         raise UsageError(
-            f"`variables` has empty values (NaN) that would be sent as the text 'nan': {places}. "
-            "Fill them (for example `df.fillna('')`) or drop those rows."
+            f"`variables` has empty or infinite values (NaN, inf) that would be sent as the text 'nan': {places}. "
+            "Fill them (for example `df.fillna('')`), drop those rows, or pass on_nan='empty' to send empty texts "
+            "for NaN."
         )
 
 
 def _holds_nan(value: Any) -> bool:
+    if isinstance(value, str | bool | int):
+        return False
     if isinstance(value, list | tuple):
         return any(_holds_nan(item) for item in value)
     if isinstance(value, Mapping):
         return any(_holds_nan(item) for item in value.values())
-    if isinstance(value, float):
-        return value != value or value in (float("inf"), float("-inf"))
-    return value is not None and is_missing(value)
+    return value is not None and (is_nan(value) or is_infinite(value))
+
+
+def _filled(value: Any) -> Any:
+    """Returns `value` with every NaN replaced by `None`, which is rendered as an empty text."""
+    if isinstance(value, list | tuple):
+        return [_filled(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _filled(item) for name, item in value.items()}
+    return None if is_missing(value) else value
+
+
+def is_infinite(value: Any) -> bool:
+    """Tells an infinite number of any kind that has infinities."""
+    return isinstance(value, numbers.Real | Decimal) and value in (math.inf, -math.inf)
 
 
 def rows_in_words(indices: Sequence[int]) -> str:

@@ -5,28 +5,30 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit._canonical import canonical_json, content_hash
-from toolkit._records import Arm, Case, FrozenDict, Prompt, Trial
+from toolkit._records import Arm, Case, Failure, FrozenDict, Prompt, Request, Trial
 from toolkit.engine import (
     Engine,
+    Offline,
     Route,
-    build_request,
     config_model,
     effective_params,
     find_route,
     takeable,
     targets,
 )
-from toolkit.errors import MissingVariablesError, PromptError, UnusedVariableWarning, UsageError
-from toolkit.prompts import placeholders, render
-from toolkit.providers import Estimate, estimate_tokens
-from toolkit.sweep._cases import read_cases, rows_in_words
-
-# Estimating renders every request: half a second for these, too long to print a plan of a million.
-_MOST_ESTIMATED = 5_000
+from toolkit.errors import UnusedVariableWarning, UsageError
+from toolkit.providers import LIST_PRICES, Estimate, Prices
+from toolkit.sweep._bill import bill_html, bill_line, bill_text
+from toolkit.sweep._cases import OnNan, read_cases
+from toolkit.sweep._checks import check_duplicates, check_variables, find_baseline, refuse_identical, unused
+from toolkit.sweep._known import look_up
+from toolkit.sweep._oversize import OnOversize, Oversize, find_oversize, oversize_note, suspect
+from toolkit.sweep._preflight import Caps, Preflight, check_affordable, weigh
+from toolkit.sweep._trials import Trials, trial_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +65,44 @@ class Plan:
     repeats: int
     baseline: int
     """Index of the arm that the others are compared with."""
-    grid: tuple[Trial, ...]
+    grid: Sequence[Trial]
     """Every trial in the order of sending."""
+    distinct: int
+    """Trials of distinct content."""
     stored: int
     """Trials that have an answer in the run store already; they are not sent again."""
     routes: tuple[Routes, ...]
     """Who may answer for each arm."""
+    preflight: Preflight | None = None
+    """What the requests to send are likely to take, by arm; `None` for a run that is resumed."""
+    caps: Caps = field(default_factory=Caps)
+    """What they may take at most."""
+    shares_answers: bool = True
+    """Whether trials that send identical requests take one answer; not where their noise is to be measured."""
+    oversize: Mapping[tuple[int, int], Oversize] = field(default_factory=dict)
+    """Requests that are left out for their length, by the indexes of arm and case."""
     notes: tuple[str, ...] = ()
     """What a careful reader would want to know: unused variables, duplicate rows."""
 
     def route(self, trial: Trial) -> Route:
         """Returns who answers a trial."""
         return self.routes[trial.arm.index].of(trial.case.index, trial.repeat)
+
+    def sharing_key(self, trial: Trial, request: Request) -> str:
+        """Returns what trials have in common that may take one answer: the request and the repeat."""
+        return f"{request.key}/{trial.repeat}" if self.shares_answers else trial.trial_id
+
+    def refusal(self, trial: Trial) -> Failure | None:
+        """Returns why a trial is not to be sent at all; `None` when it is."""
+        found = self.oversize.get((trial.arm.index, trial.case.index)) if self.oversize else None
+        if found is None:
+            return None
+        return Failure(
+            kind="context_length",
+            error_type="ContextLengthError",
+            message=f"Not sent: about {found.tokens:,} tokens, and {trial.arm.model!r} reads {found.limit:,}; "
+            "shorten the row, or pass on_oversize='send' to try all the same.",
+        )
 
     @property
     def trials(self) -> int:
@@ -84,33 +112,23 @@ class Plan:
     @property
     def new(self) -> int:
         """Number of requests that would be sent: trials without an answer, each content once."""
-        return len({trial.trial_id for trial in self.grid}) - self.stored
+        return self.distinct - self.stored
 
     @property
     def input_tokens(self) -> Estimate:
-        """Estimated input tokens of the requests that would be sent were nothing stored, each content once.
+        """Estimated input tokens of the requests to send; the band is that of `toolkit.estimate_tokens`."""
+        return self.preflight.input_tokens if self.preflight is not None else Estimate(low=0, expected=0, high=0)
 
-        The band is that of `toolkit.estimate_tokens`, which says what it was measured on. Renders every request.
-        """
-        total = Estimate(low=0, expected=0, high=0)
-        for trial in {trial.trial_id: trial for trial in self.grid}.values():
-            total += estimate_tokens(render(trial.arm.prompt, trial.case.variables))
-        return total
+    @property
+    def line(self) -> str:
+        """The plan in one line: what is sent, what it may cost, how long it may take."""
+        return bill_line(self)
 
     def __repr__(self) -> str:
-        lines = [
-            f"{self.trials} trials = {len(self.arms)} arms x {len(self.cases)} cases x {self.repeats} repeats; "
-            f"{self.stored} stored, {self.new} to send  ({self.run_id})"
-        ]
-        for arm in self.arms:
-            mark = "  (baseline)" if arm.index == self.baseline else ""
-            params = ", ".join(f"{name}={value!r}" for name, value in arm.params.items())
-            label = f" [{arm.prompt.label}]" if arm.prompt.label else ""
-            lines.append(f"  {arm.prompt.reference}{label} · {arm.model}{' · ' + params if params else ''}{mark}")
-        if self.trials <= _MOST_ESTIMATED:
-            tokens = self.input_tokens
-            lines.append(f"  about {tokens.expected:,} input tokens in all ({tokens.low:,} to {tokens.high:,})")
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        return bill_text(self)
+
+    def _repr_html_(self) -> str:
+        return bill_html(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +143,12 @@ class Grid:
     baseline: str | None = None
     expected: str | None = None
     allow_identical_arms: bool = False
+    on_nan: OnNan = "error"
+    on_oversize: OnOversize = "error"
+    prices: Mapping[str, Mapping[str, float]] | None = None
+    caps: Caps = field(default_factory=Caps)
+    concurrency: int | None = None
+    offline: Offline = "error"
 
 
 async def make_plan(engine: Engine, grid: Grid) -> Plan:
@@ -139,30 +163,78 @@ async def make_plan(engine: Engine, grid: Grid) -> Plan:
     prompts = _as_list(grid.prompts, "prompts")
     models = None if grid.models is None else _as_list(grid.models, "models")
     params = [{}] if grid.params is None else _as_list(grid.params, "params")
-    _check_shape(params, grid.repeats)
-    cases = read_cases(grid.variables, expected=grid.expected)
-    duplicate_notes = _check_duplicates(cases)
-    pinned = [prompt for reference in prompts for prompt in await engine.resolve(reference)]
+    _check_shape(params, grid)
+    cases = read_cases(grid.variables, expected=grid.expected, on_nan=grid.on_nan)
+    duplicate_notes = check_duplicates(cases)
+    pinned = [prompt for reference in prompts for prompt in await engine.resolve(reference, offline=grid.offline)]
     arms, routes = _make_arms(engine, pinned, models, params)
     if not grid.allow_identical_arms:
-        _refuse_identical(arms)
+        refuse_identical(arms)
     baseline = find_baseline(arms, grid.baseline)
-    _check_variables(arms, cases)
-    unused_notes = _unused(arms, cases)
+    check_variables(arms, cases)
+    unused_notes = unused(arms, cases)
     for note in unused_notes:
         warnings.warn(note, UnusedVariableWarning, stacklevel=2)
-    trials = tuple(_make_trials(arms, routes, cases, grid.repeats))
+    return plan_of(engine, arms, routes, cases, grid, baseline=baseline, notes=(*unused_notes, *duplicate_notes))
+
+
+def plan_of(
+    engine: Engine,
+    arms: tuple[Arm, ...],
+    routes: tuple[Routes, ...],
+    cases: tuple[Case, ...],
+    grid: Grid,
+    *,
+    baseline: int,
+    notes: tuple[str, ...] = (),
+) -> Plan:
+    """Lays out the trials of arms and cases that are known, as `make_plan` does; of `grid` only the limits count."""
+    trials, oversize, oversize_notes = _lay_out(arms, routes, cases, grid)
+    ways = tuple(led.ways[0] for led in routes)
+    run_id = _run_id(trials, baseline)
+    known = look_up(trials, engine.store, run_id, may_overlap=any(len(led.ways) > 1 for led in routes))
+    prices = LIST_PRICES if grid.prices is None else Prices(grid.prices)
+    check_affordable(grid.caps, arms, [led.ways for led in routes], cases, new=known.new, prices=prices)
+    habits = engine.store.habits(way.model for way in ways)
     return Plan(
-        run_id=_run_id(trials, baseline),
+        run_id=run_id,
         arms=arms,
         cases=cases,
         repeats=grid.repeats,
         baseline=baseline,
-        grid=trials,
+        grid=known.trials,
+        distinct=known.distinct,
+        stored=known.stored,
         routes=routes,
-        stored=len(engine.store.answered({trial.trial_id for trial in trials})),
-        notes=(*unused_notes, *duplicate_notes),
+        preflight=weigh(
+            arms, ways, cases, grid.repeats, new=known.new, prices=prices, habits=habits, concurrency=grid.concurrency
+        ),
+        caps=grid.caps,
+        shares_answers=not grid.allow_identical_arms,
+        oversize=oversize,
+        notes=(*notes, *oversize_notes),
     )
+
+
+def _lay_out(
+    arms: tuple[Arm, ...], routes: Sequence[Routes], cases: tuple[Case, ...], grid: Grid
+) -> tuple[Trials, Mapping[tuple[int, int], Oversize], tuple[str, ...]]:
+    """The trials, those requests that are left out for their length, and what there is to say about it.
+
+    Raises:
+        UsageError: If a request is too long and nobody said what to do about it.
+    """
+    ways = [led.ways[0] for led in routes]
+    suspects, on_length = suspect(ways)
+    ids = trial_ids(arms, routes, cases, grid.repeats, on_length=on_length)
+    trials = Trials(arms=arms, cases=cases, repeats=grid.repeats, ids=ids)
+    found = find_oversize(arms, ways, cases, suspects)
+    if not found:
+        return trials, {}, ()
+    note = oversize_note(found, arms, grid.on_oversize)
+    if grid.on_oversize == "error":
+        raise UsageError(note)
+    return trials, found if grid.on_oversize == "skip" else {}, (note,)
 
 
 def _as_list(value: Any, name: str) -> list[Any]:
@@ -175,7 +247,14 @@ def _as_list(value: Any, name: str) -> list[Any]:
     return found
 
 
-def _check_shape(params: list[Any], repeats: int) -> None:
+def _check_shape(params: list[Any], grid: Grid) -> None:
+    repeats = grid.repeats
+    for name, value, known in (
+        ("on_oversize", grid.on_oversize, ("error", "skip", "send")),
+        ("on_nan", grid.on_nan, ("error", "empty")),
+    ):
+        if value not in known:
+            raise UsageError(f"`{name}` is one of {', '.join(map(repr, known))}; got {value!r}.")
     for entry in params:
         if not isinstance(entry, Mapping):
             raise UsageError(
@@ -197,7 +276,7 @@ def _make_arms(
                     f"The prompt {prompt.reference!r} names no model in its config and `models` is not given; "
                     "give `models=[...]`, such as 'openai/gpt-4o-mini'."
                 )
-            found = _find_routes(engine, model)
+            found = find_routes(engine, model)
             way = found.ways[0]
             drops = engine.config is not None and engine.config.drop_params
             for asked in params:
@@ -217,7 +296,7 @@ def _make_arms(
     return tuple(arms), tuple(routes)
 
 
-def _find_routes(engine: Engine, model: Any) -> Routes:
+def find_routes(engine: Engine, model: Any) -> Routes:
     if not isinstance(model, str):
         raise UsageError(f"A model is text such as 'openai/gpt-4o-mini'; got {model!r}.")
     led = targets(model, engine.config)
@@ -238,132 +317,12 @@ def _checked_params(params: FrozenDict) -> FrozenDict:
     return params
 
 
-def _refuse_identical(arms: Sequence[Arm]) -> None:
-    """Two arms that send the same bytes compare nothing, and cost twice."""
-    seen: dict[str, Arm] = {}
-    for arm in arms:
-        prompt = arm.prompt
-        sent = canonical_json(
-            [prompt.kind, prompt.template, prompt.template_format, arm.provider, arm.model_sent, arm.params]
-        )
-        if sent in seen:
-            first = seen[sent]
-            raise UsageError(
-                f"Two arms would send identical requests: {_describe(first)} and {_describe(arm)}. "
-                "Take one away, or pass allow_identical_arms=True to measure the noise between them."
-            )
-        seen[sent] = arm
-
-
-def _describe(arm: Arm) -> str:
-    asked = f" (asked as @{arm.prompt.label})" if arm.prompt.label else ""
-    return f"{arm.prompt.reference!r}{asked} on {arm.model!r} with {dict(arm.params)!r}"
-
-
-def _check_variables(arms: Sequence[Arm], cases: Sequence[Case]) -> None:
-    """Every prompt must find every variable in every row; all gaps are told at once."""
-    gaps: list[str] = []
-    missing_names: set[str] = set()
-    for prompt in {arm.prompt.reference: arm.prompt for arm in arms}.values():
-        # A Jinja template may do without a name that it mentions; rendering it for each row, below, is what tells.
-        for name in placeholders(prompt) if prompt.template_format != "jinja2" else ():
-            rows = [case.index for case in cases if name not in case.variables]
-            if rows:
-                where = "every row" if len(rows) == len(cases) else rows_in_words(rows)
-                gaps.append(f"{prompt.reference!r} needs {name!r}, missing in {where}")
-                missing_names.add(name)
-    if gaps:
-        given = sorted({name for case in cases for name in case.variables})
-        raise MissingVariablesError(
-            f"Nothing was sent: {'; '.join(gaps)}. `variables` has: {', '.join(given) or 'none'}. "
-            "Add the missing columns or rename the ones you have.",
-            missing=sorted(missing_names),
-            given=given,
-        )
-
-
-def _unused(arms: Sequence[Arm], cases: Sequence[Case]) -> tuple[str, ...]:
-    read = {name for arm in arms for name in placeholders(arm.prompt)}
-    unused = sorted({name for case in cases for name in case.variables} - read)
-    if not unused:
-        return ()
-    return (f"No prompt of this sweep reads {', '.join(repr(name) for name in unused)}; not sent.",)
-
-
-def _check_duplicates(cases: Sequence[Case]) -> tuple[str, ...]:
-    """Rows of equal variables are one trial; with different expected answers they contradict each other."""
-    first: dict[str, Case] = {}
-    copies: list[int] = []
-    for case in cases:
-        key = canonical_json(case.variables)
-        known = first.setdefault(key, case)
-        if known is case:
-            continue
-        copies.append(case.index)
-        if known.expected != case.expected:
-            raise UsageError(
-                f"Rows {known.index} and {case.index} of `variables` are equal and expect different answers: "
-                f"{known.expected!r} and {case.expected!r}. Keep the right one."
-            )
-    if not copies:
-        return ()
-    return (f"{rows_in_words(copies)} repeat earlier rows: sent once, shown in each. For more samples use `repeats`.",)
-
-
-def _make_trials(arms: Sequence[Arm], routes: Sequence[Routes], cases: Sequence[Case], repeats: int) -> Iterable[Trial]:
-    """Yields the trials, arms innermost, so that the time of day favours no arm."""
-    for repeat in range(repeats):
-        for case in cases:
-            for arm, ways in zip(arms, routes, strict=True):
-                trial_id = _trial_id(arm, ways.of(case.index, repeat), case, repeat)
-                yield Trial(trial_id=trial_id, arm=arm, case=case, repeat=repeat)
-
-
-def _trial_id(arm: Arm, way: Route, case: Case, repeat: int) -> str:
-    prompt = arm.prompt
-    try:
-        request = build_request(
-            prompt, case.variables, provider=way.provider.identity, model=way.model, params=arm.params
-        )
-    except PromptError as error:
-        error.args = (f"Row {case.index}: {error}",)
-        raise
-    return content_hash(
-        "t1",
-        {
-            "source": prompt.source,
-            "prompt": prompt.prompt_id,
-            "version": prompt.version,
-            "request": request.key,
-            "repeat": repeat,
-        },
-    )
-
-
-def find_baseline(arms: Sequence[Arm], baseline: str | None) -> int:
-    """Returns the index of the arm that `baseline` names; the first arm when it is `None`.
-
-    Args:
-        arms: The plan's arms.
-        baseline: A prompt reference by version or by a label that stands on it (`reply@3`, `reply@production`), or a
-            model; the first arm that fits.
-
-    Raises:
-        UsageError: If no arm fits; the message lists what would.
-    """
-    if baseline is None:
-        return 0
-    for arm in arms:
-        prompt = arm.prompt
-        names = {prompt.reference, f"{prompt.prompt_id}@{prompt.version}", prompt.prompt_id, arm.model}
-        for label in prompt.labels:
-            names |= {f"{prompt.prompt_id}@{label}", f"{prompt.source}:{prompt.prompt_id}@{label}"}
-        if baseline in names:
-            return arm.index
-    known = ", ".join(dict.fromkeys(f"{arm.prompt.prompt_id}@{arm.prompt.version}" for arm in arms))
-    raise UsageError(f"No arm fits baseline={baseline!r}; name one of: {known}, or a model.")
-
-
-def _run_id(trials: Sequence[Trial], baseline: int) -> str:
-    content = [[trial.trial_id, trial.case.expected] for trial in trials]
-    return "run-" + content_hash("n1", {"grid": content, "baseline": baseline}).removeprefix("n1:")[:12]
+def _run_id(trials: Trials, baseline: int) -> str:
+    """Identity by content: what is sent, what is expected, what it is compared with; not the order of sending."""
+    content = hashlib.sha256(trials.digest())
+    for case in trials.cases:
+        content.update(canonical_json(case.expected).encode("ascii") + b"\n")
+    shape: list[Any] = [len(trials.arms), len(trials.cases), trials.repeats, baseline]
+    # A run on snapshots is a run of its own: its rows say so, and those of the run that it resembles do not.
+    shape += [arm.prompt.snapshot_at for arm in trials.arms if arm.prompt.snapshot_at is not None]
+    return "run-" + content_hash("n2", {"grid": content.hexdigest(), "shape": shape}).removeprefix("n2:")[:12]
