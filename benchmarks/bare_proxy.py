@@ -38,4 +38,5 @@ if __name__ == "__main__":
     parser.add_argument("--base", required=True)
     parser.add_argument("--port", type=int, required=True)
     asked = parser.parse_args()
-    uvicorn.run(app(asked.base), port=asked.port, loop="asyncio", http="httptools", lifespan="off", log_level="critical")
+    settings = {"loop": "asyncio", "http": "httptools", "lifespan": "off", "log_level": "critical"}
+    uvicorn.run(app(asked.base), port=asked.port, **settings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import toolkit as tk
 from tests.builders import CountingProvider, make_prompt
 from toolkit import _sync
@@ -10,6 +12,7 @@ from toolkit.config._yaml import load_yaml
 from toolkit.testing import fake_engine
 
 
+@pytest.mark.line("5.18")
 def test_a_deployment_s_parallel_requests_are_kept(tmp_path):
     """With max_parallel_requests: 2 a sweep has never more than two calls of that model in flight."""
     provider = CountingProvider(["ok"])

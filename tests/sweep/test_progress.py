@@ -57,6 +57,16 @@ def test_the_line_tells_counts_rate_failures_cost_and_time_left(events, line):
     assert told(*events).line() == line
 
 
+def test_the_plan_stands_above_the_bar():
+    """Before anything is sent, a terminal and a cell show the plan in one line, control characters as blanks."""
+    terminal, cell = io.StringIO(), []
+    TerminalPainter(terminal).open("4 to send\x1b[2J, about $1")
+    NotebookPainter(lambda bundle, **_: cell.append(bundle)).open("4 <to> send")
+    assert terminal.getvalue() == "4 to send [2J, about $1\n"
+    assert cell[0]["text/plain"] == "4 <to> send"
+    assert "4 &lt;to&gt; send" in cell[0]["text/html"]
+
+
 def test_a_terminal_shows_a_bar_and_leaves_the_last_line():
     """The bar is redrawn in place, wipes a longer line before it, and ends with a line break."""
     stream = io.StringIO()

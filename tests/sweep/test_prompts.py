@@ -87,6 +87,7 @@ def test_the_list_is_a_frame(engine):
     assert list(tk.prompts("none", engine=engine).columns) == list(frame.columns)
 
 
+@pytest.mark.line("3.30")
 def test_refresh_forgets_what_is_cached(engine):
     """`refresh` reaches every source of the engine."""
     dropped = []

@@ -1,25 +1,15 @@
-"""A sweep over real HTTP, to servers in other processes, also when its own process is killed."""
+"""A sweep over real HTTP, to servers in other processes."""
 
 from __future__ import annotations
 
-import json
 import os
-import random
-import subprocess
-import sys
-import time
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
 import toolkit as tk
 from tests.servers._process import serving
-from tests.sweep.killed_sweep import TRIALS
 from toolkit import _sync
 from toolkit.engine import default_engine, set_default_engine
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -101,53 +91,3 @@ def test_prompts_from_langfuse_and_answers_over_http(project, completions, monke
 
 
 LANGFUSE_BASIC = "Basic cGstbGYtdGVzdDpzay1sZi10ZXN0"  # pk-lf-test:sk-lf-test
-
-
-def sends(server):
-    """How often each word of each prompt was sent."""
-    return Counter(request["body"]["messages"][0]["content"] for request in server.requests())
-
-
-def test_killed_at_twenty_points_a_sweep_loses_nothing_and_sends_nothing_twice(project, completions, monkeypatch):
-    """After kill -9 at 20 random points of 200 trials, each trial is one row, and what had finished is sent once."""
-    monkeypatch.setenv("OPENAI_BASE_URL", f"{completions.url}/v1")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    program = [sys.executable, "-m", "tests.sweep.killed_sweep"]
-    rng = random.Random(20261122)
-    sent: Counter[str] = Counter()
-    finished_once: dict[str, int] = {}
-    for _ in range(20):
-        answers = rng.randint(1, max(1, (TRIALS - len(finished_once)) // 8))
-        # So many are answered; the next ones wait for a minute, so that every kill meets a sweep under way.
-        completions.control(reset=True)
-        completions.control(times=answers, delay_s=0.005)
-        completions.control(times=None, delay_s=60)
-        with subprocess.Popen(program, env=environment, cwd=project, stdout=subprocess.DEVNULL) as process:
-            wait_until(lambda: len(completions.requests()) > answers)  # noqa: B023
-            # Any moment will do: that is what a random point is.
-            time.sleep(rng.uniform(0, 0.03))
-            process.kill()
-        sent.update(sends(completions))
-        run = default_engine().store.load_run(default_engine().store.runs()[-1][0])
-        for trial in run.trials:
-            if trial.trial_id in run.outcomes:
-                text = trial.arm.prompt.template.replace("{{word}}", trial.case.variables["word"]).strip()
-                finished_once.setdefault(text, sent[text])
-    assert 0 < len(finished_once) < TRIALS
-
-    completions.control(reset=True)
-    ended = subprocess.run(program, env=environment, cwd=project, capture_output=True, text=True, check=True)
-
-    assert json.loads(ended.stdout) == {"rows": TRIALS, "ids": TRIALS, "ok": TRIALS}
-    sent.update(sends(completions))
-    assert {text: sent[text] for text in finished_once} == finished_once
-    assert len(sent) == TRIALS
-
-
-def wait_until(condition, *, at_most_s=60.0):
-    """Waits for a condition of another process, and fails when it never comes."""
-    deadline = time.monotonic() + at_most_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("the condition never came")
-        time.sleep(0.005)

@@ -99,6 +99,19 @@ def test_a_model_that_cannot_be_made_ready_stops_no_other(make_engine):
     assert counts == {("alive/y", "ok"): 3, ("unready/x", "skipped"): 3}
 
 
+@pytest.mark.parametrize("error", [StoreError("disk full"), ImportError("half installed"), MemoryError("no room")])
+def test_what_nobody_expected_comes_out_as_it_is(make_engine, monkeypatch, error):
+    """An error from inside the engine ends the sweep and is raised itself, never in a group and never as a wait."""
+
+    async def fails(self, *arguments, **options):
+        raise error
+
+    engine = make_engine()
+    monkeypatch.setattr(type(engine.store), "begin_attempt", fails)
+    with pytest.raises(type(error), match=str(error)):
+        run(engine)
+
+
 def test_a_store_that_fails_stops_the_sending(make_engine, monkeypatch):
     """When an outcome cannot be recorded, the sweep raises the store's error and sends nothing more."""
     provider = FakeProvider(["ok"], max_concurrency=1)

@@ -27,6 +27,13 @@ class Preparing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialStarted:
+    """A trial is about to be sent, as soon as there is a place for it."""
+
+    trial_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFinished:
     """An outcome is on record."""
 
@@ -49,7 +56,19 @@ class SweepEnded:
     """Trials sent in this execution."""
 
 
-Event = SweepStarted | Preparing | TrialFinished | ModelSuspended | SweepEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitChanged:
+    """How many calls of a model may be in flight, or how fast they may leave, was found, raised or lowered."""
+
+    model: str
+    limit: int
+    """Calls that may be in flight."""
+    per_s: float | None
+    """Calls a second; `None` = as many as there are places."""
+    reason: str
+
+
+Event = LimitChanged | SweepStarted | Preparing | TrialStarted | TrialFinished | ModelSuspended | SweepEnded
 
 Listener = Callable[[Event], None]
 """Called on the engine's thread; must return at once."""

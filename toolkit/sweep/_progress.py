@@ -1,120 +1,26 @@
-"""Live progress: counts, rate, failures, cost and time left, as one line in a terminal or a notebook cell."""
+"""Shows how a run goes: one line in a terminal or a notebook cell, redrawn in place."""
 
 from __future__ import annotations
 
 import html
 import sys
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TextIO
 
 from toolkit.errors import UsageError
-from toolkit.sweep._events import Event, ModelSuspended, Preparing, SweepEnded, SweepStarted, TrialFinished
+from toolkit.sweep._tally import Tally
 
 ProgressChoice = Literal["auto", "off"]
 
 _BAR_WIDTH = 20
 
 
-class Tally:
-    """Counts what a run reports. Written on the engine's thread, read on the caller's.
-
-    Args:
-        now: Seconds that only ever grow.
-    """
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._lock = threading.Lock()
-        self.run_id = ""
-        self.trials = 0
-        self.stored = 0
-        self.ok = 0
-        self.failed = 0
-        self.cost_usd: float | None = 0.0
-        self.note = ""
-        self.ended = False
-        self._started_at = now()
-        self._first_sent_at: float | None = None
-        self._ended_at: float | None = None
-
-    def hear(self, event: Event) -> None:
-        """Takes one event in."""
-        with self._lock:
-            match event:
-                case SweepStarted():
-                    self.run_id, self.trials, self.stored = event.run_id, event.trials, event.stored
-                    self._started_at = self._now()
-                case Preparing():
-                    self.note = f"preparing {event.model}"
-                case TrialFinished():
-                    self._count(event)
-                case ModelSuspended():
-                    self.note = f"{event.model} suspended: {event.reason}"
-                case SweepEnded():
-                    self.ended = True
-                    self._ended_at = self._now()
-
-    def _count(self, event: TrialFinished) -> None:
-        outcome = event.outcome
-        if self._first_sent_at is None:
-            self._first_sent_at = self._started_at
-            self.note = "" if self.note.startswith("preparing") else self.note
-        if outcome.status == "ok":
-            self.ok += 1
-            unknown = self.cost_usd is None or outcome.cost_usd is None
-            self.cost_usd = None if unknown else (self.cost_usd or 0.0) + (outcome.cost_usd or 0.0)
-        else:
-            self.failed += 1
-
-    @property
-    def done(self) -> int:
-        """Trials that have an outcome, those of the store included."""
-        return self.stored + self.ok + self.failed
-
-    def line(self) -> str:
-        """Returns the state in one line, without the bar.
-
-        Shape: `61/144 · 2 failed · 4.1/s · $0.0900 · 12 s, about 16 s left`.
-        """
-        with self._lock:
-            elapsed_s = (self._ended_at or self._now()) - self._started_at
-            sent = self.ok + self.failed
-            parts = [f"{self.done}/{self.trials}"]
-            if self.stored:
-                parts.append(f"{self.stored} from the store")
-            if self.failed:
-                parts.append(f"{self.failed} failed")
-            if sent and elapsed_s > 0:
-                parts.append(f"{sent / elapsed_s:.1f}/s")
-            if sent:
-                parts.append(_cost_words(self.cost_usd))
-            parts.append(self._time_words(elapsed_s, sent))
-            if self.note:
-                parts.append(self.note)
-            return " · ".join(parts)
-
-    def _time_words(self, elapsed_s: float, sent: int) -> str:
-        left = self.trials - self.done
-        if sent and left and not self.ended:
-            return f"{elapsed_s:.0f} s, about {elapsed_s / sent * left:.0f} s left"
-        return f"{elapsed_s:.0f} s"
-
-    @property
-    def share(self) -> float:
-        """Part of the trials that have an outcome, from 0 to 1."""
-        return self.done / self.trials if self.trials else 1.0
-
-
-def _cost_words(cost_usd: float | None) -> str:
-    if cost_usd is None:
-        return "cost unknown"
-    return f"${cost_usd:.4f}" if cost_usd else "$0"
-
-
 class Painter(Protocol):
     """Shows a tally; called on the caller's own thread, at most about ten times a second."""
+
+    def open(self, plan: str) -> None:
+        """Shows what is going to be sent, in one line, before anything is."""
+        ...
 
     def paint(self, tally: Tally) -> None:
         """Shows the present state."""
@@ -127,6 +33,9 @@ class Painter(Protocol):
 
 class SilentPainter:
     """Shows nothing."""
+
+    def open(self, plan: str) -> None:
+        """Shows nothing."""
 
     def paint(self, tally: Tally) -> None:
         """Shows nothing."""
@@ -146,12 +55,17 @@ class TerminalPainter:
         self._stream = stream
         self._width = 0
 
+    def open(self, plan: str) -> None:
+        """Writes the plan on a line of its own."""
+        self._stream.write(_printable(plan) + "\n")
+        self._stream.flush()
+
     def paint(self, tally: Tally) -> None:
         """Redraws the line."""
         filled = round(tally.share * _BAR_WIDTH)
         text = f"{'█' * filled}{'░' * (_BAR_WIDTH - filled)} {tally.line()}"
-        # Padding wipes what a longer line left behind; control characters in a provider's words stay out.
-        text = "".join(character if character.isprintable() else " " for character in text)
+        text = _printable(text)
+        # Padding wipes what a longer line left behind.
         self._stream.write("\r" + text.ljust(self._width))
         self._stream.flush()
         self._width = len(text)
@@ -177,6 +91,11 @@ class NotebookPainter:
         self._display = display
         self._handle: Any = None
 
+    def open(self, plan: str) -> None:
+        """Shows the plan above the line."""
+        markup = f'<div class="tex2jax_ignore mathjax_ignore">{html.escape(plan)}</div>'
+        self._display({"text/html": markup, "text/plain": plan}, raw=True)
+
     def paint(self, tally: Tally) -> None:
         """Redraws the line."""
         percent = f"{tally.share * 100:.0f}"
@@ -194,6 +113,11 @@ class NotebookPainter:
     def close(self, tally: Tally) -> None:
         """Leaves the last line standing."""
         self.paint(tally)
+
+
+def _printable(text: str) -> str:
+    """Returns text without the control characters that may stand in a provider's words."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def painter_for(choice: ProgressChoice) -> Painter:

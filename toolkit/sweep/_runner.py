@@ -3,42 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
-from toolkit._records import Failure, Outcome, Request, Trial
+from toolkit._records import Failure, Outcome, Trial
 from toolkit.engine import (
-    DEFAULT_CONCURRENCY,
     DEFAULT_TIMEOUT_S,
+    FATAL_KINDS,
+    Budget,
     Caller,
     Clock,
     Engine,
+    InFlight,
+    LimitChange,
+    Place,
     RetryPolicy,
-    Route,
     Slots,
     SystemClock,
-    build_request,
     call,
+    copy_for,
     failure_of,
+    worst_case,
 )
-from toolkit.errors import ProviderError, ToolkitError, UsageError
+from toolkit.errors import ProviderError, StoreFullError, UsageError
 from toolkit.providers import LIST_PRICES, Prices
-from toolkit.sweep._events import Listener, ModelSuspended, Preparing, SweepEnded, SweepStarted, TrialFinished
+from toolkit.store import LimitChange as KeptChange
+from toolkit.sweep._events import (
+    LimitChanged,
+    Listener,
+    ModelSuspended,
+    Preparing,
+    SweepEnded,
+    SweepStarted,
+    TrialFinished,
+    TrialStarted,
+)
+from toolkit.sweep._patience import Patience
 from toolkit.sweep._plan import Plan
+from toolkit.sweep._queue import Group, Job, Queue, request_of, turns
+from toolkit.sweep._stop import Stop
 
-# Kinds of failure after which no later call of the same model can succeed until a person acts.
-_FATAL_KINDS = frozenset({"auth", "quota", "not_found"})
-
-
-@dataclass(slots=True, kw_only=True)
-class _Group:
-    """The pending trials of one model at one provider."""
-
-    route: Route
-    asked_as: str
-    trials: list[Trial] = field(default_factory=list)
-    suspended: Failure | None = None
+# The store is asked for so many trials at once, and so many rows of unsent ones are written together.
+_LOOKUP = 10_000
+_TOGETHER = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +69,13 @@ async def run_plan(
     clock: Clock | None = None,
     rng: Random | None = None,
     policy: RetryPolicy | None = None,
+    budget: Budget | None = None,
+    stop: Stop | None = None,
+    resend_unknown: bool = True,
 ) -> int:
     """Sends what has no answer yet and returns the number of trials sent.
 
-    Each model has workers of its own, so that a slow or suspended one never holds up the others.
+    Trials leave in the order of `turns`. A model that is full, paced, paused or suspended holds up no other.
 
     Args:
         plan: What to run.
@@ -72,40 +85,59 @@ async def run_plan(
         clock: Measures and waits; `None` = the machine's.
         rng: Jitter of the backoff; `None` = seeded by the system.
         policy: Patience of the retries; `None` = the default.
+        budget: What all attempts may come to; `None` = what the plan says.
+        stop: Tells when to send nothing more, and when to cut what is in flight; `None` = never.
+        resend_unknown: Sends trials again of which an earlier process sent an attempt and recorded no outcome; False =
+            they are left as they are.
 
     Raises:
         UsageError: If a limit is not positive or a price is no price.
         StoreError: If something cannot be recorded; nothing more is sent then.
     """
-    concurrency = limits.concurrency
-    _check_limits(concurrency, limits.timeout_s)
+    _check_limits(limits.concurrency, limits.timeout_s)
     prices = LIST_PRICES if limits.prices is None else Prices(limits.prices)
-    clock = clock or SystemClock()
+    clock, policy = clock or SystemClock(), policy or RetryPolicy()
     await engine.store.save_run(
         run_id=plan.run_id, created_at=clock.now(), arms=plan.arms, trials=plan.grid, baseline=plan.baseline
     )
-    pending = _pending(plan, engine)
-    distinct = len({trial.trial_id for trial in plan.grid})
-    listener(SweepStarted(run_id=plan.run_id, trials=distinct, stored=distinct - len(pending)))
+    left_alone = set() if resend_unknown else {each.trial_id for each in engine.store.unknown(plan.run_id)}
+    groups = _groups(plan, engine, left_alone)
+    pending = sum(len(group) for group in groups)
+    listener(SweepStarted(run_id=plan.run_id, trials=plan.distinct, stored=plan.distinct - pending - len(left_alone)))
+    history: list[KeptChange] = []
+
+    def changed(change: LimitChange) -> None:
+        # The history is for people, by the time of day; the limits themselves go by the monotonic clock.
+        endpoint = f"{change.origin} {change.model}"
+        history.append(KeptChange(at=clock.now(), endpoint=endpoint, in_flight=change.limit, reason=change.why))
+        listener(LimitChanged(model=change.model, limit=change.limit, per_s=change.per_s, reason=change.why))
+
+    slots = Slots(limits.concurrency, clock=clock, max_wait_s=policy.max_wait_s, on_change=changed)
     caller = Caller(
         run_id=plan.run_id,
         ledger=engine.store,
-        slots=Slots(concurrency, clock=clock),
+        slots=slots,
         clock=clock,
         rng=rng or Random(),  # noqa: S311  jitter, not a secret
-        policy=policy or RetryPolicy(),
+        policy=policy,
         timeout_s=limits.timeout_s,
         prices=prices,
+        budget=budget,
+        worst=lambda request: worst_case(request, prices=prices),
+        drop_params=engine.config is not None and engine.config.drop_params,
     )
+    running = _Running(plan, groups, caller, listener, engine.in_flight)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            for group in _groups(pending, plan):
-                tasks.create_task(_run_group(group, caller, concurrency or DEFAULT_CONCURRENCY, listener))
-    except* ToolkitError as errors:
+        await running.work(stop or Stop())
+    except BaseExceptionGroup as errors:
         # One cause is enough to act on; a store that fails does so for every worker at once.
         raise _first(errors) from None
-    listener(SweepEnded(sent=len(pending)))
-    return len(pending)
+    finally:
+        slots.close()
+    if history:
+        await engine.store.note_limits(plan.run_id, history)
+    listener(SweepEnded(sent=running.sent))
+    return running.sent
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -124,76 +156,216 @@ def _check_limits(concurrency: int | None, timeout_s: float) -> None:
         raise UsageError(f"`timeout_s` is a positive number of seconds; got {timeout_s!r}.")
 
 
-def _pending(plan: Plan, engine: Engine) -> list[Trial]:
-    """Trials without an answer, each content once, in the plan's order."""
-    seen = engine.store.answered({trial.trial_id for trial in plan.grid})
-    pending = []
-    for trial in plan.grid:
-        if trial.trial_id not in seen:
+def _groups(plan: Plan, engine: Engine, left_alone: set[str]) -> list[Group]:
+    """The trials without an answer, each content once, by who answers them, in the order of sending."""
+    groups: dict[tuple[int, str], Group] = {}
+    has_copies = plan.distinct < len(plan.grid)
+    seen: set[str] = set()
+    for turn, (place, trial) in enumerate(_unanswered(plan, engine)):
+        if trial.trial_id in left_alone or trial.trial_id in seen:
+            continue
+        if has_copies:
             seen.add(trial.trial_id)
-            pending.append(trial)
-    return pending
-
-
-def _groups(pending: Sequence[Trial], plan: Plan) -> list[_Group]:
-    groups: dict[tuple[str, str], _Group] = {}
-    for trial in pending:
         route = plan.route(trial)
-        key = (route.provider.identity, route.model)
+        # One provider object is one address with one key.
+        key = (id(route.provider), route.model)
         if key not in groups:
-            groups[key] = _Group(route=route, asked_as=trial.arm.model)
-        groups[key].trials.append(trial)
+            groups[key] = Group(route, asked_as=trial.arm.model, grid=plan.grid)
+        groups[key].add(turn, place)
     return list(groups.values())
 
 
-async def _run_group(group: _Group, caller: Caller, concurrency: int, listener: Listener) -> None:
-    listener(Preparing(model=group.asked_as))
-    try:
-        await group.route.provider.prepare(group.route.model)
-    except ProviderError as error:
-        # Not made ready means that nothing was sent: each of its trials says why.
-        group.suspended = failure_of(error)
-        listener(ModelSuspended(model=group.asked_as, reason=str(error)))
-    caps = (group.route.provider.capabilities.max_concurrency, group.route.max_parallel_requests)
-    workers = min(concurrency, len(group.trials), *(cap for cap in caps if cap))
-    queue = iter(group.trials)
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(workers):
-            tasks.create_task(_work(queue, group, caller, listener))
+def _unanswered(plan: Plan, engine: Engine) -> Iterable[tuple[int, Trial]]:
+    """Places and trials without an answer, in the order of sending."""
+    order = turns(len(plan.grid), len(plan.arms))
+    while some := [(place, plan.grid[place]) for place in itertools.islice(order, _LOOKUP)]:
+        answered = engine.store.answered([trial.trial_id for _, trial in some])
+        yield from ((place, trial) for place, trial in some if trial.trial_id not in answered)
 
 
-async def _work(queue: Iterator[Trial], group: _Group, caller: Caller, listener: Listener) -> None:
-    # The iterator is shared by the group's workers; they run on one loop, so `next` is never entered twice.
-    for trial in queue:
-        if group.suspended is not None:
-            outcome = _not_sent(trial, group, group.suspended, caller.run_id)
-            await caller.ledger.finish(outcome, run_id=caller.run_id, attempt_id=None)
-        else:
-            outcome = await call(
-                _request(trial, group.route), group.route.provider, trial_id=trial.trial_id, caller=caller
+class _Running:
+    """One execution: the queue, its workers, and what they came to know of each model."""
+
+    def __init__(
+        self, plan: Plan, groups: Sequence[Group], caller: Caller, listener: Listener, in_flight: InFlight
+    ) -> None:
+        self._plan = plan
+        self._groups = groups
+        self._caller = caller
+        self._listener = listener
+        self._in_flight = in_flight
+        self._patience = {id(group): Patience() for group in groups}
+        self._workers: set[asyncio.Task[None]] = set()
+        self._queue = Queue(groups, caller.slots, start=self._start)
+        self._full: StoreFullError | None = None
+        self.sent = 0
+        """Trials of which a request left."""
+
+    async def work(self, stop: Stop) -> None:
+        """Sends everything, or until it is stopped."""
+        for group in self._groups:
+            route = group.route
+            self._caller.slots.limit(
+                route.provider, route.model, at_most=route.max_parallel_requests, rpm=route.rpm, tpm=route.tpm
             )
-            failure = outcome.failure
-            if failure is not None and failure.kind in _FATAL_KINDS and group.suspended is None:
-                group.suspended = failure
-                listener(ModelSuspended(model=group.asked_as, reason=failure.message))
+        watching = asyncio.create_task(self._watch(stop))
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                for group in self._groups:
+                    self._tasks.create_task(self._prepare(group))
+        finally:
+            self._queue.close()
+            watching.cancel()
+        if self._full is not None:
+            raise self._full
+
+    async def _watch(self, stop: Stop) -> None:
+        await stop.wait_draining()
+        self._queue.close()
+        self._caller.slots.drain()
+        await stop.wait_cancelled()
+        for worker in self._workers:
+            worker.cancel()
+
+    async def _prepare(self, group: Group) -> None:
+        self._listener(Preparing(model=group.asked_as))
+        try:
+            await group.route.provider.prepare(group.route.model)
+        except ProviderError as error:
+            # Not made ready means that nothing was sent: each of its trials says why.
+            try:
+                await self._suspend(group, failure_of(error))
+            except StoreFullError as full:
+                self._run_full(full)
+        else:
+            group.is_ready = True
+            self._queue.pump()
+
+    def _start(self, job: Job) -> None:
+        worker = self._tasks.create_task(self._work(job))
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+
+    async def _work(self, job: Job | None) -> None:
+        try:
+            while job is not None:
+                await self._send(job)
+                job = await self._queue.next()
+        except StoreFullError as error:
+            self._run_full(error)
+        except BaseException:
+            self._queue.close()
+            raise
+
+    def _run_full(self, error: StoreFullError) -> None:
+        """Sends nothing more; what is in flight has been paid for, comes in, and is held by the store."""
+        # That which counts most of what is held by now; one that found nothing to send counts nothing.
+        if self._full is None or error.held >= self._full.held:
+            self._full = error
+        self._queue.close()
+        self._caller.slots.drain()
+
+    async def _send(self, job: Job) -> None:
+        group, trial = job.group, job.trial
+        try:
+            refusal = self._plan.refusal(trial)
+            if refusal is not None:
+                job.place.release()
+                await self._skip(group, [trial], refusal)
+                return
+            self._listener(TrialStarted(trial_id=trial.trial_id))
+            outcome = await self._answer(job)
+        finally:
+            job.place.release()
+        if outcome is None:
+            return
+        self.sent += outcome.attempts > 0
         # After the commit: a listener that reads the store must find the row.
-        listener(TrialFinished(outcome=outcome))
+        self._listener(TrialFinished(outcome=outcome))
+        reason = self._reason_to_stop(group, outcome)
+        if reason is not None and group.suspended is None:
+            await self._suspend(group, reason)
+        if outcome.failure is not None and outcome.failure.kind in FATAL_KINDS:
+            self._caller.slots.decided(group.route.provider, group.route.model)
+
+    async def _answer(self, job: Job) -> Outcome | None:
+        """The trial's outcome: its own call's, or that of an identical request under way; `None` = it is not sent."""
+        group, trial, caller = job.group, job.trial, self._caller
+        place: Place | None = job.place
+
+        def give_back() -> None:
+            nonlocal place
+            job.place.release()
+            place = None
+
+        async def send() -> Outcome | None:
+            # While it waited for another call that came to nothing, things may have changed.
+            if place is None and group.suspended is not None:
+                reason = group.suspended
+                await self._skip(group, [trial], replace(reason, message=f"Not sent: {reason.message}"))
+                return None
+            if place is None and self._queue.is_closed:
+                return None
+            return await call(job.request, group.route.provider, trial_id=trial.trial_id, caller=caller, place=place)
+
+        found, is_shared = await self._in_flight.send(
+            self._plan.sharing_key(trial, job.request), send, on_wait=give_back
+        )
+        if found is None or not is_shared:
+            return found
+        outcome = copy_for(found, trial_id=trial.trial_id, run_id=caller.run_id)
+        if found.trial_id != trial.trial_id:
+            await caller.ledger.finish(outcome, run_id=caller.run_id, attempt_id=None)
+        return outcome
+
+    def _reason_to_stop(self, group: Group, outcome: Outcome) -> Failure | None:
+        failure = outcome.failure
+        is_over = self._patience[id(group)].is_over(failure)
+        if failure is None or is_over:
+            return failure
+        resumes_in_s = self._caller.slots.resumes_in_s(group.route.provider, group.route.model)
+        if resumes_in_s is None:
+            return None
+        when = f"resumes in {duration_words(resumes_in_s)}; run the same call again then"
+        return replace(failure, message=f"{failure.message} {group.asked_as!r} {when}.")
+
+    async def _suspend(self, group: Group, reason: Failure) -> None:
+        group.suspended = reason
+        self._listener(ModelSuspended(model=group.asked_as, reason=reason.message))
+        rest = group.take_rest()
+        while some := list(itertools.islice(rest, _TOGETHER)):
+            await self._skip(group, some, replace(reason, message=f"Not sent: {reason.message}"))
+        self._queue.pump()
+
+    async def _skip(self, group: Group, trials: Sequence[Trial], reason: Failure) -> None:
+        """Puts trials on record that are not sent, with the reason why."""
+        route, caller = group.route, self._caller
+        reason = replace(reason, possibly_billed=False, partial=None)
+        outcomes = [
+            Outcome(
+                trial_id=trial.trial_id,
+                request_key=request_of(trial, route).key,
+                status="skipped",
+                failure=reason,
+                model_sent=route.model,
+                run_id=caller.run_id,
+            )
+            for trial in trials
+        ]
+        await asyncio.gather(
+            *(caller.ledger.finish(outcome, run_id=caller.run_id, attempt_id=None) for outcome in outcomes)
+        )
+        for outcome in outcomes:
+            self._listener(TrialFinished(outcome=outcome))
 
 
-def _request(trial: Trial, route: Route) -> Request:
-    arm = trial.arm
-    return build_request(
-        arm.prompt, trial.case.variables, provider=route.provider.identity, model=route.model, params=arm.params
-    )
+def duration_words(seconds: float) -> str:
+    """Returns a wait for a person.
 
-
-def _not_sent(trial: Trial, group: _Group, reason: Failure, run_id: str) -> Outcome:
-    """The row of a trial whose model was suspended before its turn: nothing was sent, and it says why."""
-    return Outcome(
-        trial_id=trial.trial_id,
-        request_key=_request(trial, group.route).key,
-        status="skipped",
-        failure=replace(reason, message=f"Not sent: {reason.message}", possibly_billed=False, partial=None),
-        model_sent=group.route.model,
-        run_id=run_id,
-    )
+    Example:
+        >>> duration_words(45), duration_words(3599), duration_words(9000)
+        ('45 s', '60 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{math.ceil(seconds)} s"
+    return f"{math.ceil(seconds / 60)} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,21 +1,21 @@
-"""The public calls: plan a grid, run it, open it again."""
+"""The public calls that plan a grid and run it: at once, awaited, or in the background."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toolkit import _sync
-from toolkit.engine import DEFAULT_TIMEOUT_S, Engine, default_engine
+from toolkit.engine import DEFAULT_TIMEOUT_S, Engine, Offline, default_engine
 from toolkit.prompts import AnyPrompt
 from toolkit.results import Results
-from toolkit.sweep._cases import Variables
+from toolkit.sweep._cases import OnNan, Variables
+from toolkit.sweep._live import How, Run, Unknown, prepare_run
+from toolkit.sweep._oversize import OnOversize
 from toolkit.sweep._plan import Grid, Plan, make_plan
-from toolkit.sweep._progress import Painter, ProgressChoice, Tally, painter_for
-from toolkit.sweep._runner import Limits, run_plan
-
-_STOPPED = "stopped; what has finished is kept, the same call goes on from there"
+from toolkit.sweep._preflight import Caps
+from toolkit.sweep._progress import ProgressChoice, painter_for
+from toolkit.sweep._runner import Limits
 
 
 def plan(
@@ -28,6 +28,14 @@ def plan(
     baseline: str | None = None,
     expected: str | None = None,
     allow_identical_arms: bool = False,
+    budget_usd: float | None = None,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    on_oversize: OnOversize = "error",
+    on_nan: OnNan = "error",
+    concurrency: int | None = None,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
+    offline: Offline = "error",
     engine: Engine | None = None,
 ) -> Plan:
     """Returns what `sweep` with the same arguments would send; sends nothing to a provider.
@@ -48,6 +56,12 @@ def plan(
         baseline=baseline,
         expected=expected,
         allow_identical_arms=allow_identical_arms,
+        caps=Caps(budget_usd=budget_usd, max_calls=max_calls, max_tokens=max_tokens),
+        on_oversize=on_oversize,
+        on_nan=on_nan,
+        prices=prices,
+        concurrency=concurrency,
+        offline=offline,
     )
     return _sync.run(make_plan(engine or default_engine(), grid))
 
@@ -64,7 +78,15 @@ def sweep(
     concurrency: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow_identical_arms: bool = False,
+    budget_usd: float | None = None,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    on_oversize: OnOversize = "error",
+    on_nan: OnNan = "error",
     prices: Mapping[str, Mapping[str, float]] | None = None,
+    unknown: Unknown = "resend",
+    take_over: bool = False,
+    offline: Offline = "error",
     progress: ProgressChoice = "auto",
     engine: Engine | None = None,
 ) -> Results:
@@ -72,7 +94,12 @@ def sweep(
 
     Blocks with live progress; works in a script, in a notebook cell and inside a running event loop. What has an
     answer in the run store already is not sent again. Every planned trial is a row: a failure is a row with a status.
-    Interrupting keeps what has finished; the same call goes on from there.
+    An interrupt (Ctrl-C, the notebook's stop button) gives control back within a second, with the results so far:
+    calls in flight that answer in that moment are kept, the others are cut. The same call goes on from there. A second
+    interrupt cuts at once and is raised as KeyboardInterrupt; `last_results()` has the results then.
+
+    When another process is at work on the same run, this one sends nothing, shows how far the other one is, and
+    returns the results when it is through.
 
     Args:
         prompts: References `[source:]name[@version|@label|@*|@3..7]`, or prompts as `prompt()` gives them; labels are
@@ -85,11 +112,26 @@ def sweep(
         repeats: Times that each trial is sent.
         baseline: Arm that the others are compared with: a prompt reference or a model; `None` = the first.
         expected: Column of the expected answers, which is not sent; `None` = the column `expected` where there is one.
-        concurrency: Most calls in flight; `None` = 8.
+        concurrency: Most calls in flight in all; `None` = up to 64 for each model. Within that, how many and how fast
+            is learned from the answers, beginning with 8 for each model.
         timeout_s: Seconds for one attempt, from connecting to the last byte.
         allow_identical_arms: Sends arms that would send identical requests, to measure the noise between them.
+        budget_usd: Most USD that the run may come to, earlier executions of it included. The worst case of every
+            attempt is set aside before it is sent; what does not fit is a row `skipped` of the failure `over_budget`,
+            and the same call with a higher budget goes on there. `None` = no limit.
+        max_calls: Most requests that the run may send, retries included; `None` = no limit.
+        max_tokens: Most tokens that the run may take, input and output together; `None` = no limit.
+        on_oversize: What becomes of requests that are estimated to be longer than their model reads: `error` refuses
+            the sweep and lists them, `skip` leaves them out as rows, `send` tries all the same.
+        on_nan: What an empty value (NaN, NA, NaT) of a variable is: `error`, or `empty` = an empty text.
         prices: USD per million tokens by model, such as `{"acme/m": {"input": 1.0, "output": 2.0}}`; they go before the
             dated table that the package brings. `None` = that table alone.
+        unknown: What becomes of trials that were sent by a process that is gone, with no outcome on record: `resend`,
+            or `skip`, which leaves them as rows `unknown`. They count as possibly billed in either case.
+        take_over: Whether to go on with a run whose process has not been heard of for a while and cannot be shown to
+            be gone, such as one on another machine.
+        offline: `snapshot` = when a prompt source cannot be reached, its prompts are taken as the run store last saw
+            them, and every row says so in `prompt_source`; `error` = the sweep is refused.
         progress: `auto` = a line in a notebook, a bar in a terminal, nothing elsewhere; `off` = nothing.
         engine: A configuration of its own; `None` = the environment's.
 
@@ -112,17 +154,16 @@ def sweep(
         baseline=baseline,
         expected=expected,
         allow_identical_arms=allow_identical_arms,
+        caps=Caps(budget_usd=budget_usd, max_calls=max_calls, max_tokens=max_tokens),
+        on_oversize=on_oversize,
+        on_nan=on_nan,
+        prices=prices,
+        concurrency=concurrency,
+        offline=offline,
     )
     limits = Limits(concurrency=concurrency, timeout_s=timeout_s, prices=prices)
-    run = _Run(engine or default_engine(), grid, limits, progress)
-    try:
-        _sync.run(run.work(), on_tick=run.paint)
-    except KeyboardInterrupt:
-        run.tally.note = _STOPPED
-        raise
-    finally:
-        run.close()
-    return run.results()
+    how = How(unknown=unknown, take_over=take_over)
+    return _sync.run(_prepare(engine, grid, limits, how, progress)).attend()
 
 
 async def asweep(
@@ -137,7 +178,15 @@ async def asweep(
     concurrency: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow_identical_arms: bool = False,
+    budget_usd: float | None = None,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    on_oversize: OnOversize = "error",
+    on_nan: OnNan = "error",
     prices: Mapping[str, Mapping[str, float]] | None = None,
+    unknown: Unknown = "resend",
+    take_over: bool = False,
+    offline: Offline = "error",
     progress: ProgressChoice = "auto",
     engine: Engine | None = None,
 ) -> Results:
@@ -151,67 +200,77 @@ async def asweep(
         baseline=baseline,
         expected=expected,
         allow_identical_arms=allow_identical_arms,
+        caps=Caps(budget_usd=budget_usd, max_calls=max_calls, max_tokens=max_tokens),
+        on_oversize=on_oversize,
+        on_nan=on_nan,
+        prices=prices,
+        concurrency=concurrency,
+        offline=offline,
     )
     limits = Limits(concurrency=concurrency, timeout_s=timeout_s, prices=prices)
-    run = _Run(engine or default_engine(), grid, limits, progress)
-    try:
-        await _sync.bridge(run.work(), on_tick=run.paint)
-    except asyncio.CancelledError:
-        run.tally.note = _STOPPED
-        raise
-    finally:
-        run.close()
-    return await asyncio.to_thread(run.results)
+    how = How(unknown=unknown, take_over=take_over)
+    run = await _sync.bridge(_prepare(engine, grid, limits, how, progress))
+    return await run.attended()
 
 
-def open_run(run_id: str, *, engine: Engine | None = None) -> Results:
-    """Returns the results of a run in the store; sends nothing.
+def start_sweep(
+    prompts: AnyPrompt | Sequence[AnyPrompt],
+    models: str | Sequence[str] | None = None,
+    variables: Variables = None,
+    *,
+    params: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    repeats: int = 1,
+    baseline: str | None = None,
+    expected: str | None = None,
+    concurrency: int | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    allow_identical_arms: bool = False,
+    budget_usd: float | None = None,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    on_oversize: OnOversize = "error",
+    on_nan: OnNan = "error",
+    prices: Mapping[str, Mapping[str, float]] | None = None,
+    unknown: Unknown = "resend",
+    take_over: bool = False,
+    offline: Offline = "error",
+    progress: ProgressChoice = "auto",
+    engine: Engine | None = None,
+) -> Run:
+    """As `sweep`, in the background: returns a live run as soon as the plan is made, and the notebook stays free.
 
-    Args:
-        run_id: As `results.run_id` or `runs()` gives it.
-        engine: A configuration of its own; `None` = the environment's.
+    `run.progress` and `run.df` say how far it is, `run.stop()` ends it, `run.wait()` or `await run` gives the results.
+    What is wrong with the arguments is raised here; what ends the run later comes out of `wait`.
 
-    Raises:
-        RunNotFoundError: If the store has no such run; the message lists the newest.
+    Example:
+        >>> run = start_sweep(["reply@*"], ["openai/gpt-4o-mini"], "cases.csv")    # doctest: +SKIP
+        >>> run.progress.done, run.df["latency_s"].median()    # doctest: +SKIP
+        >>> results = run.wait()    # doctest: +SKIP
     """
-    return _results(engine or default_engine(), run_id, sent=0)
-
-
-def runs(*, engine: Engine | None = None) -> list[str]:
-    """Returns the ids of every run in the store, oldest first."""
-    return [run_id for run_id, _ in (engine or default_engine()).store.runs()]
-
-
-class _Run:
-    """One execution of a grid, with its progress line."""
-
-    def __init__(self, engine: Engine, grid: Grid, limits: Limits, progress: ProgressChoice) -> None:
-        self._engine = engine
-        self._grid = grid
-        self._limits = limits
-        self._painter: Painter = painter_for(progress)
-        self._sent = 0
-        self.tally = Tally()
-
-    async def work(self) -> None:
-        made = await make_plan(self._engine, self._grid)
-        self._sent = await run_plan(made, self._engine, self._limits, listener=self.tally.hear)
-
-    def paint(self) -> None:
-        """Paints once something is planned; before that there is nothing to count."""
-        if self.tally.trials:
-            self._painter.paint(self.tally)
-
-    def close(self) -> None:
-        if self.tally.trials:
-            self._painter.close(self.tally)
-
-    def results(self) -> Results:
-        return _results(self._engine, self.tally.run_id, sent=self._sent)
-
-
-def _results(engine: Engine, run_id: str, *, sent: int) -> Results:
-    store = engine.store
-    return Results(
-        store.load_run(run_id), reload=lambda: store.load_run(run_id), save_scores=store.save_scores, sent=sent
+    grid = Grid(
+        prompts=prompts,
+        models=models,
+        variables=variables,
+        params=params,
+        repeats=repeats,
+        baseline=baseline,
+        expected=expected,
+        allow_identical_arms=allow_identical_arms,
+        caps=Caps(budget_usd=budget_usd, max_calls=max_calls, max_tokens=max_tokens),
+        on_oversize=on_oversize,
+        on_nan=on_nan,
+        prices=prices,
+        concurrency=concurrency,
+        offline=offline,
     )
+    limits = Limits(concurrency=concurrency, timeout_s=timeout_s, prices=prices)
+    how = How(unknown=unknown, take_over=take_over)
+    return _sync.run(_prepare(engine, grid, limits, how, progress)).begin()
+
+
+async def _prepare(engine: Engine | None, grid: Grid, limits: Limits, how: How, progress: ProgressChoice) -> Run:
+    """Plans, puts the plan on record, and returns its run, which is not begun yet."""
+    how.check()
+    painter = painter_for(progress)
+    engine = engine or default_engine()
+    return await prepare_run(await make_plan(engine, grid), engine, limits, how, painter)

@@ -11,8 +11,11 @@ from toolkit import _sync
 from toolkit.config import Settings, read_config
 from toolkit.engine import Engine, acompletion, completion
 from toolkit.results import Results
+from toolkit.sweep._live import Run
+from toolkit.sweep._opened import open_run, runs
 from toolkit.sweep._plan import Plan
-from toolkit.sweep._sweep import asweep, open_run, plan, runs, sweep
+from toolkit.sweep._resume import resume
+from toolkit.sweep._sweep import asweep, plan, start_sweep, sweep
 
 
 class Toolkit:
@@ -62,6 +65,14 @@ class Toolkit:
     def asweep(self, *arguments: Any, **options: Any) -> Coroutine[Any, Any, Results]:
         """As `toolkit.asweep`."""
         return asweep(*arguments, engine=self.engine, **options)
+
+    def start_sweep(self, *arguments: Any, **options: Any) -> Run:
+        """As `toolkit.start_sweep`."""
+        return start_sweep(*arguments, engine=self.engine, **options)
+
+    def resume(self, run_id: str, **options: Any) -> Results:
+        """As `toolkit.resume`."""
+        return resume(run_id, engine=self.engine, **options)
 
     def runs(self) -> list[str]:
         """As `toolkit.runs`."""
