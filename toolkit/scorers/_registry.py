@@ -12,9 +12,23 @@ from toolkit.scorers._scorer import Scorer, as_scorer
 GROUP = "toolkit.scorers"
 
 BUILTINS = {
+    "bleu": "toolkit.scorers._overlap:bleu",
     "contains": "toolkit.scorers._text:contains",
+    "cost": "toolkit.scorers._measure:cost",
+    "edit_similarity": "toolkit.scorers._overlap:edit_similarity",
     "exact": "toolkit.scorers._text:exact",
+    "json_path": "toolkit.scorers._json:json_path",
+    "json_schema": "toolkit.scorers._json:json_schema",
+    "json_valid": "toolkit.scorers._json:json_valid",
+    "judge": "toolkit.scorers._judge:judge",
+    "judge_pairs": "toolkit.scorers._judge:judge_pairs",
+    "latency": "toolkit.scorers._measure:latency",
+    "length": "toolkit.scorers._measure:length",
+    "numeric": "toolkit.scorers._choice:numeric",
+    "one_of": "toolkit.scorers._choice:one_of",
     "regex": "toolkit.scorers._text:regex",
+    "rouge_l": "toolkit.scorers._overlap:rouge_l",
+    "semantic": "toolkit.scorers._semantic:semantic",
 }
 
 

@@ -1,24 +1,21 @@
-"""The Scorer protocol, how a plain function becomes one, and how one answer is scored without ever raising."""
+"""The Scorer protocol, and how a plain function becomes one."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-import math
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, overload
 
-from toolkit._records import Case, Outcome, Score
-from toolkit._redact import redact
+from toolkit._records import Case, Outcome
 from toolkit.errors import UsageError
+from toolkit.scorers._fingerprint import function_version
 
 # Response.finish_reason words by which providers say that their filter kept the answer back.
 _REFUSING = frozenset({"content_filter", "refusal", "safety", "SAFETY"})
 
-_WORDS = {"true": 1.0, "yes": 1.0, "pass": 1.0, "false": 0.0, "no": 0.0, "fail": 0.0}
+_LOWER = "lower_is_better=True"
 
 # Arguments that a scoring function may ask for by name.
 _BY_NAME: dict[str, Callable[[Outcome, Case], Any]] = {
@@ -68,13 +65,22 @@ class FunctionScorer:
     function: Callable[..., Any]
     arguments: tuple[str, ...]
     """Names from `outcome`, `case`, `text`, `expected`, `variables`, in the order of the function's parameters."""
+    scores_failures: bool = False
+    """Whether it is called for trials without an answer and for refusals too."""
 
     def __call__(self, outcome: Outcome, case: Case) -> Any:
         """Calls the function with the arguments it asks for."""
         return self.function(*(_BY_NAME[name](outcome, case) for name in self.arguments))
 
 
-def as_scorer(scorer: Scorer | Callable[..., Any], *, name: str | None = None, version: str = "1") -> Scorer:
+def as_scorer(
+    scorer: Scorer | Callable[..., Any],
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    scores_failures: bool = False,
+    lower_is_better: bool = False,
+) -> Scorer:
     """Returns a scorer as it is, and a function as a scorer.
 
     A function gets what its parameters are called: any of `outcome`, `case`, `text`, `expected`, `variables`. When they
@@ -83,7 +89,10 @@ def as_scorer(scorer: Scorer | Callable[..., Any], *, name: str | None = None, v
     Args:
         scorer: A scorer or a function, plain or async.
         name: Name of the score; `None` = the function's own.
-        version: For a function: change it when the function changes, so that old and new scores are told apart.
+        version: For a function: what tells its old scores from new ones; `None` = a hash of its code and of all it
+            reads, where that can be compared, so that a changed function scores anew and the same one does not.
+        scores_failures: For a function: whether it is called for trials without an answer and for refusals too.
+        lower_is_better: For a function: whether the smaller number wins a comparison.
 
     Raises:
         UsageError: If it cannot be called with one or two arguments, or has no usable name.
@@ -104,43 +113,68 @@ def as_scorer(scorer: Scorer | Callable[..., Any], *, name: str | None = None, v
     inner = function.func if isinstance(function, functools.partial) else function
     own_name = getattr(inner, "__name__", type(inner).__name__)
     own_name = "lambda" if own_name == "<lambda>" else own_name
+    where = f"{getattr(inner, '__module__', '?')}:{getattr(inner, '__qualname__', own_name)}"
     return FunctionScorer(
         name=name or own_name,
-        version=version,
-        spec=f"{getattr(inner, '__module__', '?')}:{getattr(inner, '__qualname__', own_name)}",
+        version=version if version is not None else function_version(function),
+        spec=f"{where}({_LOWER})" if lower_is_better else where,
         function=function,
         arguments=_arguments(function, own_name),
+        scores_failures=scores_failures or bool(getattr(function, "scores_failures", False)),
     )
 
 
-async def score_outcome(scorer: Scorer, outcome: Outcome, case: Case, *, timeout_s: float = 60.0) -> list[Score]:
-    """Returns what `scorer` says of one outcome; whatever goes wrong is a score of NaN that says why.
+@overload
+def scorer(function: Callable[..., Any], /) -> Scorer: ...
 
-    A trial without an answer, and a refused one, is NaN and the scorer is not called, unless it `scores_failures`. A
-    plain scorer runs in a thread of its own; one that does not come back in time is left behind there, because a thread
-    cannot be ended.
 
-    Args:
-        scorer: Made by `as_scorer`.
-        outcome: What the trial ended with.
-        case: The case it belongs to, with its expected answer.
-        timeout_s: Seconds the scorer may take.
+@overload
+def scorer(
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    scores_failures: bool = False,
+    lower_is_better: bool = False,
+) -> Callable[[Callable[..., Any]], Scorer]: ...
+
+
+def scorer(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    scores_failures: bool = False,
+    lower_is_better: bool = False,
+) -> Scorer | Callable[[Callable[..., Any]], Scorer]:
+    """Makes a scorer of the function below it; the arguments are those of `as_scorer`, and may be left out.
+
+    Raises:
+        UsageError: If the function cannot be called with one or two arguments.
+
+    Example:
+        >>> @scorer(name="brief")
+        ... def is_brief(text): return len(text) <= 200
+        >>> is_brief.name
+        'brief'
     """
 
-    def unscored(reason: str) -> list[Score]:
-        return [Score(name=scorer.name, explanation=reason, scorer=scorer.spec, scorer_version=scorer.version)]
+    def make(made_of: Callable[..., Any]) -> Scorer:
+        return as_scorer(
+            made_of, name=name, version=version, scores_failures=scores_failures, lower_is_better=lower_is_better
+        )
 
-    if not getattr(scorer, "scores_failures", False) and (reason := _why_not(outcome)) is not None:
-        return unscored(reason)
-    limit = asyncio.timeout(timeout_s)
-    try:
-        async with limit:
-            found = await _call(scorer, outcome, case)
-        return _read(found, scorer)
-    except Exception as error:  # noqa: BLE001  # a scorer is foreign code: the answer is kept, the reason is stored
-        if limit.expired():
-            return unscored(f"the scorer took longer than {timeout_s:g} s")
-        return unscored(f"the scorer raised {type(error).__name__}: {redact(_one_line(error))}")
+    return make if function is None else make(function)
+
+
+def is_lower_better(spec: str) -> bool:
+    """Tells from what rebuilds a scorer whether the smaller of its numbers wins.
+
+    Example:
+        >>> is_lower_better("latency(lower_is_better=True)"), is_lower_better("exact()")
+        (True, False)
+    """
+    return spec.endswith(f"{_LOWER})")
 
 
 def is_refused(outcome: Outcome) -> bool:
@@ -149,7 +183,8 @@ def is_refused(outcome: Outcome) -> bool:
     return response is not None and (response.refusal is not None or response.finish_reason in _REFUSING)
 
 
-def _why_not(outcome: Outcome) -> str | None:
+def why_not(outcome: Outcome) -> str | None:
+    """Returns why an outcome has nothing to score: no answer, or a refusal; `None` when it has."""
     if outcome.response is None:
         return f"no answer: {outcome.failure.kind if outcome.failure is not None else outcome.status}"
     return "refused" if is_refused(outcome) else None
@@ -175,85 +210,3 @@ def _arguments(function: Callable[..., Any], name: str) -> tuple[str, ...]:
             f"called {', '.join(_BY_NAME)}."
         )
     return arguments
-
-
-async def _call(scorer: Scorer, outcome: Outcome, case: Case) -> Any:
-    function = scorer.function if isinstance(scorer, FunctionScorer) else scorer
-    if inspect.iscoroutinefunction(function):
-        return await scorer(outcome, case)
-    found = await _in_thread(lambda: scorer(outcome, case))
-    return await found if inspect.isawaitable(found) else found
-
-
-async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Runs `call` in a daemon thread: a hanging scorer holds up neither the event loop nor the end of the process."""
-    loop = asyncio.get_running_loop()
-    finished = asyncio.Event()
-    found: list[Any] = []
-    raised: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            found.append(call())
-        except BaseException as error:  # noqa: BLE001  # also sys.exit(): it is raised again where it is waited for
-            raised.append(error)
-        # A scorer that was left behind may come back after the loop has closed.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(finished.set)
-
-    threading.Thread(target=work, name="toolkit-scorer", daemon=True).start()
-    await finished.wait()
-    if not raised:
-        return found[0]
-    if isinstance(raised[0], Exception):
-        raise raised[0]
-    # SystemExit and its like would end the event loop, which is not what the scorer's author meant.
-    raise RuntimeError(f"{type(raised[0]).__name__}: {_one_line(raised[0])}") from raised[0]
-
-
-def _read(found: Any, scorer: Scorer) -> list[Score]:
-    """Turns whatever a scorer returned into scores."""
-    if not isinstance(found, Mapping):
-        return [_one(found, scorer.name, scorer)]
-    if not found:
-        return [_one(None, scorer.name, scorer)]
-    return [_one(value, f"{scorer.name}.{key}", scorer) for key, value in found.items()]
-
-
-def _one(found: Any, name: str, scorer: Scorer) -> Score:
-    if isinstance(found, Score):
-        value, reason = _number(found.value)
-        explanation = reason if found.explanation is None else str(found.explanation)
-        name = found.name if name == scorer.name and found.name else name
-    else:
-        value, explanation = _number(found)
-    if math.isinf(value):
-        value, explanation = math.nan, f"{value} is not a score"
-    return Score(name=name, value=value, explanation=explanation, scorer=scorer.spec, scorer_version=scorer.version)
-
-
-def _number(found: Any) -> tuple[float, str | None]:
-    """Returns the number that `found` stands for; NaN and a reason when it stands for none."""
-    if found is None:
-        return math.nan, "the scorer returned None"
-    if isinstance(found, str):
-        word = found.strip().casefold()
-        if word in _WORDS:
-            return _WORDS[word], None
-    elif not isinstance(found, int | float) and not hasattr(found, "__float__"):
-        return math.nan, f"the scorer returned {type(found).__name__}, which is not a number"
-    try:
-        value = float(found)
-    except (TypeError, ValueError, OverflowError):
-        return math.nan, f"the scorer returned {_short(found)}, which is not a number"
-    return value, "the scorer returned NaN" if math.isnan(value) else None
-
-
-def _short(value: Any) -> str:
-    shown = repr(value)
-    return redact(shown if len(shown) <= 80 else shown[:79] + "…")
-
-
-def _one_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:300] if lines else "no message"
