@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from tests.proxy.running import environment, proxy_command, wait_until
 from tests.servers._process import serving
 from toolkit.cli import main
+from toolkit.cli._proxy import add_proxy
 
 CONFIG = 'model_list: [{{model_name: m, litellm_params: {{model: openai/small, api_base: "{upstream}/v1"}}}}]\n'
 KEYED = "general_settings: {master_key: sk-1234-master}\n"
@@ -41,6 +43,7 @@ def refused(tmp_path):
     return run
 
 
+@pytest.mark.line("8.1")
 def test_it_says_where_it_is_when_it_is_ready(tmp_path, upstream):
     """One line with the real address is printed when connections are accepted."""
     with proxy_command(tmp_path, CONFIG.format(upstream=upstream.url)) as running:
@@ -60,6 +63,7 @@ def test_a_taken_port_is_one_line_and_exit_code_2(refused):
     assert f"127.0.0.1:{port}" in said
 
 
+@pytest.mark.line("8.27")
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104  what is refused
 def test_a_wide_bind_needs_a_master_key(refused, host):
     """Without a master key, an address that other machines can reach is refused with exit code 2."""
@@ -67,6 +71,7 @@ def test_a_wide_bind_needs_a_master_key(refused, host):
     assert (code, "master_key" in said) == (2, True)
 
 
+@pytest.mark.line("8.3")
 def test_a_wide_bind_with_a_master_key_says_so(tmp_path, upstream):
     """With a master key the wide address is served, a line says that others can reach it, and the key is needed."""
     config = KEYED + CONFIG.format(upstream=upstream.url)
@@ -87,6 +92,7 @@ def test_an_allowed_host_is_served(tmp_path, upstream):
         assert running.get("/v1/models", host="evil.test").status == 403
 
 
+@pytest.mark.line("8.27")
 @pytest.mark.parametrize("written", ["os.environ/NO_SUCH_MASTER_KEY", "''"])
 def test_an_empty_master_key_never_opens_the_proxy(refused, written):
     """A master key that is empty, or whose variable is not set, is an error: without it everybody could come in."""
@@ -114,6 +120,7 @@ def test_calls_under_way_may_finish(tmp_path, upstream, number):
     assert [answer.status for answer in answers] == [200]
 
 
+@pytest.mark.line("7.3")
 def test_detailed_debug_prints_each_request(tmp_path, upstream):
     """--detailed_debug prints each request as a curl command with the key masked."""
     config = CONFIG.format(upstream=upstream.url).replace("api_base", "api_key: sk-0123456789abcdef, api_base")
@@ -122,3 +129,14 @@ def test_detailed_debug_prints_each_request(tmp_path, upstream):
         wait_until(lambda: "POST Request Sent from toolkit:" in running.log())
         assert f"{upstream.url}/v1/chat/completions" in running.log()
         assert "sk-0123456789abcdef" not in running.log()
+
+
+@pytest.mark.line("8.2")
+def test_the_port_is_4000_unless_another_is_given():
+    """Without --port and --host the proxy is at 127.0.0.1:4000, as LiteLLM's clients expect."""
+    parser = argparse.ArgumentParser()
+    add_proxy(parser.add_subparsers())
+    usual = parser.parse_args(["proxy", "--config", "c"])
+    other = parser.parse_args(["proxy", "--config", "c", "--port", "5000", "--host", "127.0.0.2"])
+    assert (usual.host, usual.port, usual.detailed_debug) == ("127.0.0.1", 4000, False)
+    assert (other.host, other.port) == ("127.0.0.2", 5000)

@@ -79,6 +79,13 @@ def test_no_difference_at_all():
     assert results.compare()["verdict"].tolist() == ["The same right as reply@1 in each of 3 cases."]
 
 
+@pytest.mark.parametrize("baseline", ["reply@2", "folder:reply@2", 1])
+def test_a_baseline_is_named_as_people_name_arms(baseline):
+    """Another baseline is named by its label, its prompt reference, or its index."""
+    view = runs.run([["a"] * 4] * 2, scores={"right": [[0, 0, 0, 1], [1, 1, 1, 1]]})
+    assert Results(view).compare(baseline=baseline)["baseline"].tolist() == ["reply@2"]
+
+
 def test_baseline_wins():
     """When every arm is shown to be worse, the verdict names the baseline."""
     verdict = scored([1] * 12, [0] * 12, [0] * 11 + [1]).verdict

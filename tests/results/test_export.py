@@ -86,10 +86,10 @@ def test_markdown_keeps_numbers_as_text(tmp_path, text):
     assert cells == [text]
 
 
-@pytest.mark.parametrize("name", ["x.xlsx", "x.html", "x.tex", "x", "x.CSVX"])
+@pytest.mark.parametrize("name", ["x.xls", "x.pdf", "x.pickle", "x", "x.CSVX"])
 def test_unknown_kind(tmp_path, name):
     """A kind that cannot be written is refused with those that can."""
-    with pytest.raises(UsageError, match=r"\.csv, \.jsonl, \.md, \.parquet"):
+    with pytest.raises(UsageError, match=r"\.csv, \.html, \.jsonl, \.md, \.parquet, \.sweep, \.tex, \.xlsx"):
         results().export(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -54,6 +54,9 @@ def run_demo(options: argparse.Namespace) -> int:
         grid: dict[str, Any] = {"prompts": PROMPTS, "variables": reviews, "params": PARAMS, "baseline": BASELINE}
         print(f"{plan(**grid, engine=engine)}\n")
         results = sweep(**grid, engine=engine)
+    if results.note:
+        # It was interrupted: a command ends then, where a notebook goes on with what there is.
+        raise KeyboardInterrupt
     results.score(contains())
     print(f"\n{results}\n")
     print(str(results.audit()).splitlines()[0])

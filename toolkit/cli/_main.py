@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from toolkit.cli._demo import add_demo
 from toolkit.cli._proxy import add_proxy
+from toolkit.cli._runs import add_runs
+from toolkit.cli._sweep import add_sweep
 from toolkit.errors import MissingVariablesError, ToolkitError, UsageError
 
 EXIT_FAILED = 1
@@ -30,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", dest="command")
     add_demo(commands)
     add_proxy(commands)
+    add_runs(commands)
+    add_sweep(commands)
     options = parser.parse_args(arguments)
     if options.version:
         from importlib import metadata

@@ -14,7 +14,8 @@ from toolkit._records import RunView
 from toolkit.errors import UsageError
 from toolkit.results._columns import TEXT
 from toolkit.results._frame import score_names, to_series
-from toolkit.results._labels import arm_labels
+from toolkit.results._labels import arm_labels, find_arm
+from toolkit.results._scoring import counts_down
 from toolkit.results._screen import for_screen, shorten
 from toolkit.results._summary import CaseScores, case_scores
 from toolkit.stats import Comparison, Estimate, compare_paired, estimate, holm
@@ -41,6 +42,24 @@ class ArmComparison:
     level: float
     delta_failures_as_0: float | None
     """Mean difference with cases that have no answer counted as 0; `None` when at most 2 % of the cases are dropped."""
+    lower_is_better: bool = False
+    """Whether the smaller number wins, as of seconds and USD."""
+
+    @property
+    def gain(self) -> float:
+        """The mean difference in favour of the arm, whichever way its score counts; 0 when there is none."""
+        delta = self.comparison.delta or 0.0
+        return -delta if self.lower_is_better else delta
+
+    @property
+    def wins(self) -> int:
+        """Cases in which the arm has the better score."""
+        return self.comparison.losses if self.lower_is_better else self.comparison.wins
+
+    @property
+    def losses(self) -> int:
+        """Cases in which the baseline has the better score."""
+        return self.comparison.wins if self.lower_is_better else self.comparison.losses
 
     @property
     def is_decided(self) -> bool:
@@ -50,12 +69,12 @@ class ArmComparison:
     @property
     def is_better(self) -> bool:
         """True when it is decided in favour of the arm."""
-        return self.is_decided and (self.comparison.delta or 0) > 0
+        return self.is_decided and self.gain > 0
 
     @property
     def is_worse(self) -> bool:
         """True when it is decided in favour of the baseline."""
-        return self.is_decided and (self.comparison.delta or 0) < 0
+        return self.is_decided and self.gain < 0
 
     @property
     def gap(self) -> str:
@@ -96,7 +115,7 @@ class ArmComparison:
             return f"Not comparable: no case is scored in both {self.arm} and {self.baseline}."
         if found.wins == found.losses == 0:
             return f"The same {self.score} as {self.baseline} in {'each of ' if found.n > 1 else ''}{_cases(found.n)}."
-        count = f"won {found.wins}, lost {found.losses}, tied {found.ties}"
+        count = f"won {self.wins}, lost {self.losses}, tied {found.ties}"
         if self.is_decided:
             word = "Better" if self.is_better else "Worse"
             return f"{word} than {self.baseline}: {self.gap}, {count}."
@@ -120,8 +139,8 @@ def compare_arms(
     """
     labels = arm_labels(view.arms)
     name = chosen_score(view, score)
-    base = _chosen_baseline(view, labels, baseline)
-    scores = case_scores(view, name)
+    base = _chosen_baseline(view, baseline)
+    scores, is_lower = case_scores(view, name), counts_down(view, name)
     others = [place for place in range(len(labels)) if place != base]
     found = [_paired(scores.values[place], scores.values[base], scores, level) for place in others]
     adjusted = holm([comparison.p_value for comparison in found])
@@ -139,7 +158,9 @@ def compare_arms(
                 p_holm=p_holm,
                 family=sum(p is not None for p in adjusted),
                 level=level,
-                delta_failures_as_0=_delta_failures_as_0(scores, place, base),
+                # A missing answer counted as 0 seconds would be the best there is.
+                delta_failures_as_0=None if is_lower else _delta_failures_as_0(scores, place, base),
+                lower_is_better=is_lower,
             )
         )
     return made
@@ -166,9 +187,9 @@ def compare_table(compared: Sequence[ArmComparison]) -> pd.DataFrame:
         "high": ([one.high if one is not None else None for one in interval], "Float64"),
         "p": ([found.p_value for _, found in each], "Float64"),
         "p_holm": ([one.p_holm for one, _ in each], "Float64"),
-        "wins": ([found.wins for _, found in each], "Int64"),
+        "wins": ([one.wins for one, _ in each], "Int64"),
         "ties": ([found.ties for _, found in each], "Int64"),
-        "losses": ([found.losses for _, found in each], "Int64"),
+        "losses": ([one.losses for one, _ in each], "Int64"),
         "dropped": ([found.only_a + found.only_b for _, found in each], "Int64"),
         "delta_failures_as_0": ([one.delta_failures_as_0 for one, _ in each], "Float64"),
         "smallest_gap": ([found.smallest_gap for _, found in each], "Float64"),
@@ -244,10 +265,8 @@ def _headline(compared: Sequence[ArmComparison]) -> list[str]:
                 f"results.compare(baseline={lead.arm!r}) does."
             )
         lines += _dropped(lead)
-        if lead.comparison.losses:
-            lines.append(
-                f"Next: read the {_cases(lead.comparison.losses)} that it lost: results.wide('score.{score}')."
-            )
+        if lead.losses:
+            lines.append(f"Next: read the {_cases(lead.losses)} that it lost: results.wide('score.{score}').")
         return lines
     lead = max(compared, key=_delta)
     if len(worse) == len(compared):
@@ -271,7 +290,7 @@ def _headline(compared: Sequence[ArmComparison]) -> list[str]:
 
 
 def _delta(one: ArmComparison) -> float:
-    return one.comparison.delta if one.comparison.delta is not None else float("-inf")
+    return one.gain if one.comparison.delta is not None else float("-inf")
 
 
 def _dropped(one: ArmComparison) -> list[str]:
@@ -300,17 +319,11 @@ def _delta_failures_as_0(scores: CaseScores, place: int, base: int) -> float | N
     return float(difference.mean()) if len(difference) else None
 
 
-def _chosen_baseline(view: RunView, labels: Sequence[str], baseline: str | int | None) -> int:
+def _chosen_baseline(view: RunView, baseline: str | int | None) -> int:
+    if baseline is not None:
+        return find_arm(view, baseline)
     indices = [arm.index for arm in view.arms]
-    if baseline is None:
-        return indices.index(view.baseline) if view.baseline in indices else 0
-    if isinstance(baseline, int) and baseline in indices:
-        return indices.index(baseline)
-    if isinstance(baseline, str):
-        fitting = [place for place, arm in enumerate(view.arms) if baseline in (labels[place], arm.prompt.reference)]
-        if len(fitting) == 1:
-            return fitting[0]
-    raise UsageError(f"There is no one arm {baseline!r}; give a label or index of: {', '.join(labels)}.")
+    return indices.index(view.baseline) if view.baseline in indices else 0
 
 
 def _commonest_reason(view: RunView, name: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from toolkit._records import Arm
+from toolkit._records import Arm, RunView
+from toolkit.errors import UsageError
 from toolkit.results._columns import cell_text
 from toolkit.results._screen import for_screen
 
@@ -32,6 +33,39 @@ def arm_labels(arms: Sequence[Arm]) -> list[str]:
         parts.append(shown or [prompts[place], models[place]])
     labels = [for_screen(" · ".join(shown), keep_lines=False) for shown in parts]
     return _made_unique(labels)
+
+
+def find_arm(view: RunView, arm: str | int) -> int:
+    """Returns the place of the arm meant by a label, an index, or a prompt as `reply@8` or `folder:reply@8`.
+
+    Raises:
+        UsageError: If there is none, or several.
+    """
+    fitting = fitting_arms(view.arms, arm)
+    if len(fitting) == 1:
+        return fitting[0]
+    labels = arm_labels(view.arms)
+    several = f"fits {len(fitting)} arms" if fitting else "is no arm"
+    raise UsageError(f"{arm!r} {several} of this run; give a label or index of: {', '.join(labels)}.")
+
+
+def fitting_arms(arms: Sequence[Arm], arm: str | int) -> list[int]:
+    """Returns the places of every arm that a label, an index or a prompt stands for."""
+    if isinstance(arm, int):
+        return [place for place, each in enumerate(arms) if each.index == arm]
+    labels = arm_labels(arms)
+    if arm in labels:
+        return [labels.index(arm)]
+    return [
+        place
+        for place, each in enumerate(arms)
+        if arm
+        in (
+            each.prompt.reference,
+            f"{each.prompt.prompt_id}@{each.prompt.version}",
+            *(f"{each.prompt.prompt_id}@{label}" for label in (each.prompt.label,) if label is not None),
+        )
+    ]
 
 
 def _prompts(arms: Sequence[Arm]) -> list[str]:
