@@ -5,13 +5,17 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP_QUIET = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test check lint types format bench notebooks clean
+.PHONY: demo test soak check lint types format bench notebooks clean
 
 demo: $(VENV)/.demo-installed
 	@$(BIN)/python -m toolkit demo
 
 test: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest
+
+# Kills, interrupts and floods for many minutes; the same rules as in `make test`, many more times.
+soak: $(VENV)/.dev-installed
+	$(BIN)/python -m pytest -m soak
 
 check: lint types test
 
@@ -32,6 +36,9 @@ bench: $(VENV)/.dev-installed
 	$(BIN)/python benchmarks/http_client.py
 	$(BIN)/python benchmarks/completion_cpu.py
 	$(BIN)/python benchmarks/proxy_cpu.py
+	$(BIN)/python benchmarks/store_speed.py
+	$(BIN)/python benchmarks/sweep_speed.py
+	$(BIN)/python benchmarks/rate_storm.py
 
 # Runs every notebook on the embedded model and keeps the outputs, as they are committed.
 notebooks: $(VENV)/.dev-installed

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "toolkit"
 # Floor of every part: a file of the package's top folder, or a room.
 FLOORS = {
     "errors": 0,
+    "_kinds": 0,
     "_canonical": 0,
     "_redact": 0,
     "_sync": 0,
@@ -42,7 +43,7 @@ FLOORS = {
 }
 
 # On the ground floor a file may read the errors; everything reads them.
-GROUND_IMPORTS = {("_sync", "errors")}
+GROUND_IMPORTS = {("_sync", "errors"), ("errors", "_kinds")}
 
 # Each third-party package is named in one part only.
 HOMES = {
@@ -51,14 +52,23 @@ HOMES = {
     "yaml": {"config", "prompts"},
     "pandas": {"results"},
     "pyarrow": {"results"},
+    "matplotlib": {"results"},
+    "openpyxl": {"results"},
     "tabulate": {"results"},
     "numpy": {"stats", "results"},
     "ipywidgets": {"widgets"},
     "IPython": {"sweep", "widgets"},
     "jinja2": {"prompts"},
+    "jsonpath": {"scorers"},
+    "jsonschema": {"scorers"},
     "langfuse": {"prompts"},
     "litellm": {"providers"},
+    "psutil": {"store"},
+    "rapidfuzz": {"scorers"},
+    "referencing": {"scorers"},
+    "sacrebleu": {"scorers"},
     "uvicorn": {"proxy"},
+    "wordllama": {"scorers"},
     "httptools": {"_http", "proxy"},
     "xllamacpp": {"providers"},
 }

@@ -6,6 +6,7 @@ import doctest
 import importlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import toolkit
 from tests.servers._process import serving
 from toolkit import _sync
+from toolkit.cli import main
 from toolkit.config import Settings, read_config
 from toolkit.engine import set_default_engine
 from toolkit.testing import FakeProvider, fake_engine
@@ -74,7 +76,7 @@ def test_every_python_block_of_the_readme_runs(reader_s_folder, capsys, monkeypa
             monkeypatch.setattr(toolkit, "configure", lambda path: _configure(path, reader_s_folder))
         exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102  our own README
     assert namespace["answer"].choices[0].message.content == "This is positive."
-    assert len(found) == 4
+    assert len(found) == 6
     assert (reader_s_folder / "sentiment.csv").exists()
     assert "8 trials = 4 arms" not in capsys.readouterr().err
     assert len(namespace["results"].df) == 16  # 2 prompts x 2 models x 2 cases x 2 repeats
@@ -101,8 +103,20 @@ def test_every_command_of_the_readme_exists():
         else:
             assert command == "pip install 'promptsweep[local]'"
     extras = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for extra in ("local", "proxy", "parquet", "jinja", "litellm"):
+    for extra in ("local", "proxy", "parquet", "excel", "plot", "jinja", "litellm"):
         assert re.search(rf"^{extra} = ", extras, flags=re.MULTILINE)
+
+
+def test_the_readme_s_experiment_runs(reader_s_folder, capsys):
+    """The README's experiment file and its rule are taken by `toolkit sweep`."""
+    (experiment,) = blocks("yaml")
+    (command,) = re.findall(r"`toolkit (sweep experiment\.yaml .*?)`", README)
+    (reader_s_folder / "experiment.yaml").write_text(experiment, encoding="utf-8")
+    # The scripted answers are the same for both prompts, and so few cases cannot show that none is worse.
+    assert main(shlex.split(command)) == 1
+    assert "It cannot be told whether sentiment@3 is worse" in capsys.readouterr().out
+    assert (reader_s_folder / "out.xml").exists()
+    assert main([*shlex.split(command), "--undecided", "pass"]) == 0
 
 
 def test_the_readme_s_prompt_file_is_read_as_it_says(tmp_path):

@@ -45,7 +45,49 @@ def managed() -> list[dict[str, object]]:
 async def awaited() -> pd.DataFrame:
     """A sweep in asynchronous code."""
     results = await tk.asweep("reply", "openai/gpt-4o-mini", "cases.csv")
-    return results.df
+    live = await tk.start_sweep("reply", "openai/gpt-4o-mini", "cases.csv", unknown="skip", offline="snapshot")
+    return pd.concat([results.df, live.df])
+
+
+def background(run: tk.Run) -> tk.Results:
+    """A sweep that goes on meanwhile, one that is gone on with, and what there is to ask about it."""
+    done: int = run.progress.done
+    left_s: float | None = run.progress.eta_s
+    spent_usd: float | None = run.progress.by_arm["a"].done + (run.progress.spent_usd or 0.0)
+    if done and left_s and spent_usd and not run.is_done:
+        run.stop().wait(timeout_s=5.0)
+    again: tk.Results = tk.resume(run.run_id, unknown="skip", budget_usd=1.0)
+    reason: str = again.explain(case=0, arm=0).reason
+    if again.check_drift() or reason:
+        return tk.last_results()
+    return run.results
+
+
+def judged(results: tk.Results) -> tk.Results:
+    """Every kind of scorer, a function with a name of its own, and both kinds of judges."""
+
+    @tk.scorer(name="brief", lower_is_better=True)
+    def words(text: str) -> int:
+        return len(text.split())
+
+    results.score(
+        tk.one_of(["yes", "no"]),
+        tk.numeric(0.1, relative=0.01, pick="first"),
+        tk.json_valid(fenced=True),
+        tk.json_schema({"type": "object"}),
+        tk.json_path("$.a", 1),
+        tk.edit_similarity(),
+        tk.rouge_l("a"),
+        tk.bleu(["a", "b"]),
+        tk.semantic(model="openai/text-embedding-3-small"),
+        tk.length("tokens", at_most=50),
+        tk.latency(at_most_s=2),
+        tk.cost(),
+        words,
+        again=True,
+    )
+    grade = tk.judge("Polite.", model="openai/gpt-4o", scale=["no", "yes"], params={"temperature": 0}, budget_usd=1.0)
+    return results.score(grade, tk.judge_pairs("Better.", model="openai/gpt-4o", baseline="reply@1", people="vote"))
 
 
 def read(results: tk.Results) -> Path:
@@ -60,3 +102,14 @@ def read(results: tk.Results) -> Path:
     scored.raise_for_failures()
     again: tk.Results = tk.open_run(tk.runs()[-1])
     return again.export("out.csv", safe=False)
+
+
+def handed_over(results: tk.Results) -> str:
+    """A run written, opened elsewhere, looked at case by case, and drawn."""
+    path: Path = results.export("run.sweep")
+    opened: tk.Results = tk.load(path)
+    frame: pd.DataFrame = tk.load_frame(opened.export("comparison.csv", view="summary", safe=False))
+    words: list[str] = [piece.text for case in opened.diff("reply@1", 1).worse for piece in case.words]
+    opened.plot("gaps", theme="dark").savefig("gaps.svg")
+    found = tk.bisect("reply", good=1, bad=len(frame), case={"question": "a"}, check=tk.contains("b"), repeats=3)
+    return found.first_bad.version + "".join(words)

@@ -67,9 +67,7 @@ class Engine:
                 self._store = RunStore(self.settings.home / FILE_NAME, durability=self.settings.durability)
             return self._store
 
-    async def resolve(
-        self, reference: str | Prompt | PromptReference, *, offline: Offline = "error"
-    ) -> list[Prompt]:
+    async def resolve(self, reference: str | Prompt | PromptReference, *, offline: Offline = "error") -> list[Prompt]:
         """Returns the prompts that a reference names, pinned; a name under `prompts:` in config.yaml goes first.
 
         Args:
@@ -94,9 +92,7 @@ class Engine:
             reference = parse_reference(reference, known_sources=self.sources.names)
         if isinstance(reference, Prompt) or error.source is None:
             return []
-        return last_seen(
-            seen_prompts(self.store, error.source, error.prompt_id or reference.name), reference.selector
-        )
+        return last_seen(seen_prompts(self.store, error.source, error.prompt_id or reference.name), reference.selector)
 
     async def _resolve_now(self, reference: str | Prompt | PromptReference) -> list[Prompt]:
         if isinstance(reference, str) and self.config is not None:

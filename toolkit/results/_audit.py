@@ -12,6 +12,7 @@ from toolkit._records import RunView
 from toolkit.results._frame import to_frame
 from toolkit.results._html import Safe, element
 from toolkit.results._screen import for_screen
+from toolkit.store import measures_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,28 +80,39 @@ def _plan_checks(view: RunView, frame: pd.DataFrame) -> Iterator[Check]:
 
 def _outcome_checks(view: RunView) -> Iterator[Check]:
     planned = {trial.trial_id for trial in view.trials}
-    stray = [key for key in view.outcomes if key not in planned]
+    stray = [key for key in measures_of(view.outcomes) if key not in planned]
     yield Check(rule="no outcome without a trial", ok=not stray, detail=f"{len(stray):,} without")
-    crossed = [key for key, outcome in view.outcomes.items() if outcome.trial_id != key]
+    crossed = [key for key, outcome in measures_of(view.outcomes).items() if outcome.trial_id != key]
     yield Check(rule="each outcome is filed under its own trial", ok=not crossed, detail=f"{len(crossed):,} are not")
     empty = [
         key
-        for key, outcome in view.outcomes.items()
+        for key, outcome in measures_of(view.outcomes).items()
         if (outcome.status == "ok") != (outcome.response is not None)
         or (outcome.status == "failed" and outcome.failure is None)
     ]
     yield Check(
         rule="ok has an answer, failed has a reason", ok=not empty, detail=f"{len(empty):,} outcomes have neither"
     )
+    yield Check(
+        rule="every attempt without a recorded answer is counted as possibly billed",
+        ok=all(each.possibly_billed <= each.attempts for each in measures_of(view.outcomes).values()),
+        detail=f"{_doubtful(view):,} sent without a recorded answer",
+    )
     scored = [key for key in view.scores if key not in planned]
     yield Check(rule="no score without a trial", ok=not scored, detail=f"{len(scored):,} without")
+
+
+def _doubtful(view: RunView) -> int:
+    """Attempts that were sent and have no recorded answer: before another one that has, or as the last of a trial."""
+    unknown = {trial.trial_id for trial in view.trials if trial.trial_id not in view.outcomes} & view.attempted
+    return sum(outcome.possibly_billed for outcome in measures_of(view.outcomes).values()) + len(unknown)
 
 
 def _sum_checks(view: RunView, frame: pd.DataFrame) -> Iterator[Check]:
     by_row = Counter(str(status) for status in frame["status"])
     by_trial = Counter(
-        view.outcomes[trial.trial_id].status
-        if trial.trial_id in view.outcomes
+        measures_of(view.outcomes)[trial.trial_id].status
+        if trial.trial_id in measures_of(view.outcomes)
         else ("unknown" if trial.trial_id in view.attempted else "skipped")
         for trial in view.trials
     )
@@ -109,7 +121,9 @@ def _sum_checks(view: RunView, frame: pd.DataFrame) -> Iterator[Check]:
     once = frame.drop_duplicates("trial_id")
     planned = {trial.trial_id for trial in view.trials}
     answers = [
-        outcome.response for key, outcome in view.outcomes.items() if key in planned and outcome.response is not None
+        outcome.response
+        for key, outcome in measures_of(view.outcomes).items()
+        if key in planned and outcome.response is not None
     ]
     for name in ("input_tokens", "output_tokens"):
         in_frame = int(once[name].sum())
@@ -120,9 +134,14 @@ def _sum_checks(view: RunView, frame: pd.DataFrame) -> Iterator[Check]:
             detail=f"{in_frame:,} in the frame, {in_answers:,} in the answers",
         )
     in_frame_usd = float(once["cost_usd"].sum())
-    in_answers_usd = sum(outcome.cost_usd or 0.0 for key, outcome in view.outcomes.items() if key in planned)
+    own = [
+        outcome
+        for key, outcome in measures_of(view.outcomes).items()
+        if key in planned and outcome.run_id in (None, view.run_id)
+    ]
+    in_answers_usd = sum(outcome.cost_usd or 0.0 for outcome in own)
     yield Check(
-        rule="costs add up, each answer once",
+        rule="costs add up, each answer of this run once",
         ok=abs(in_frame_usd - in_answers_usd) <= 1e-9 * max(1.0, abs(in_answers_usd)),
         detail=f"{in_frame_usd:.6f} USD in the frame, {in_answers_usd:.6f} USD in the answers",
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from toolkit._records import Outcome, Response, Score, Status, Trial
 from toolkit._redact import redact
 from toolkit.results._screen import for_utf8
 from toolkit.scorers import is_refused
+from toolkit.store import StoredOutcomes, Texts
 
 TEXT = "text"
 """A dtype of ours: text that may be `<NA>`, kept by Python, because Arrow's strings refuse lone surrogates."""
@@ -25,17 +26,39 @@ class Row:
 
     run_id: str
     trial: Trial
-    outcome: Outcome | None
-    """`None` when the trial was not sent, or was sent and nothing came back."""
+    measures: Outcome | None
+    """The outcome, its texts perhaps left out; `None` when the trial was not sent, or sent and nothing came back."""
     status: Status
     is_cached: bool
-    """The outcome was there already: from an earlier run, or from a trial of equal content further up."""
+    """The outcome was there already: from an earlier run, a trial of equal content further up, or an equal request."""
     scores: Mapping[str, Score]
+    outcomes: Mapping[str, Outcome]
+    """Whole outcomes of the run, by trial id."""
+
+    @property
+    def answer(self) -> Response | None:
+        """The answer where there is one, its text, tool calls and body perhaps left out."""
+        return self.measures.response if self.measures is not None else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The whole outcome, read now where it was left in the store."""
+        return self.outcomes[self.trial.trial_id] if self.measures is not None else None
 
     @property
     def response(self) -> Response | None:
-        """The answer, where there is one."""
-        return self.outcome.response if self.outcome is not None else None
+        """The whole answer, read now where it was left in the store."""
+        outcome = self.outcome
+        return outcome.response if outcome is not None else None
+
+    @property
+    def texts(self) -> Texts | None:
+        """What is long in the answer, without its body; `None` without an answer."""
+        if self.answer is None:
+            return None
+        if isinstance(self.outcomes, StoredOutcomes):
+            return self.outcomes.texts(self.trial.trial_id)
+        return Texts(text=self.answer.text, tool_calls=self.answer.tool_calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,63 +72,91 @@ class Column:
     meaning: str
     read: Callable[[Row], Any]
     """Returns the cell; `None` = `<NA>`."""
+    of: Literal["trial", "arm", "text"] = "trial"
+    """What it hangs on: `arm` is read once an arm, `text` from what the store leaves on the disk, some rows at a time.
+    """
 
 
 def _of_outcome(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.outcome, name) if row.outcome is not None else None
+    return lambda row: getattr(row.measures, name) if row.measures is not None else None
 
 
 def _of_response(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.response, name) if row.response is not None else None
+    return lambda row: getattr(row.answer, name) if row.answer is not None else None
 
 
 def _of_usage(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.response.usage, name) if row.response is not None else None
+    return lambda row: getattr(row.answer.usage, name) if row.answer is not None else None
+
+
+def _cost_usd(row: Row) -> float | None:
+    if row.measures is None:
+        return None
+    return 0.0 if row.is_cached and row.answer is not None else row.measures.cost_usd
+
+
+def _timed(name: str) -> Callable[[Row], Any]:
+    """A time of the call itself, which a row served from the store did not make."""
+    return lambda row: getattr(row.answer, name) if row.answer is not None and not row.is_cached else None
 
 
 def _failure(row: Row) -> str | None:
-    failure = row.outcome.failure if row.outcome is not None else None
+    failure = row.measures.failure if row.measures is not None else None
     return failure.kind if failure is not None else None
 
 
 def _message(row: Row) -> str | None:
-    if row.outcome is None:
+    if row.measures is None:
         return "not sent yet" if row.status == "skipped" else "sent, and no outcome was recorded; resume the run"
-    if row.outcome.failure is None:
+    if row.measures.failure is None:
         return None
-    lines = row.outcome.failure.message.splitlines()
+    lines = row.measures.failure.message.splitlines()
     return redact(lines[0]) if lines else ""
 
 
 def _model_sent(row: Row) -> str:
-    sent = row.outcome.model_sent if row.outcome is not None else None
+    sent = row.measures.model_sent if row.measures is not None else None
     return sent if sent is not None else row.trial.arm.model_sent
+
+
+def _prompt_source(row: Row) -> str:
+    prompt = row.trial.arm.prompt
+    return prompt.source if prompt.snapshot_at is None else f"snapshot@{prompt.snapshot_at}"
+
+
+def _prompt_hash(row: Row) -> str:
+    return row.trial.arm.prompt.fingerprint
 
 
 def is_truncated(row: Row) -> bool | None:
     """Tells whether the answer stopped at the token limit; `None` without an answer."""
-    return row.response.finish_reason in _CUT if row.response is not None else None
+    return row.answer.finish_reason in _CUT if row.answer is not None else None
 
 
 def _is_refused(row: Row) -> bool | None:
-    return is_refused(row.outcome) if row.outcome is not None and row.response is not None else None
+    return is_refused(row.measures) if row.measures is not None and row.answer is not None else None
 
 
 def _tool_calls(row: Row) -> str | None:
-    calls = row.response.tool_calls if row.response is not None else ()
-    return as_json(calls) if calls else None
+    texts = row.texts
+    return as_json(texts.tool_calls) if texts is not None and texts.tool_calls else None
+
+
+def _text(row: Row) -> str | None:
+    texts = row.texts
+    return None if texts is None else texts.text
 
 
 def _attempts(row: Row) -> int | None:
-    if row.outcome is not None:
-        return row.outcome.attempts
+    if row.measures is not None:
+        return row.measures.attempts
     return None if row.status == "unknown" else 0
 
 
 def possibly_billed(row: Row) -> int:
     """Returns how many attempts were sent and have no recorded answer."""
-    if row.outcome is not None:
-        return row.outcome.possibly_billed
+    if row.measures is not None:
+        return row.measures.possibly_billed
     return 1 if row.status == "unknown" else 0
 
 
@@ -157,27 +208,48 @@ IDENTITY = (
     ),
     Column(name="failure", dtype=TEXT, meaning="kind of failure", read=_failure),
     Column(name="message", dtype=TEXT, meaning="what went wrong, in one line, credentials masked", read=_message),
-    Column(name="prompt", dtype=TEXT, meaning="name of the prompt", read=lambda row: row.trial.arm.prompt.prompt_id),
-    Column(name="prompt_source", dtype=TEXT, meaning="where it is kept", read=lambda row: row.trial.arm.prompt.source),
-    Column(name="prompt_version", dtype=TEXT, meaning="its version", read=lambda row: row.trial.arm.prompt.version),
+    Column(
+        name="prompt",
+        dtype=TEXT,
+        of="arm",
+        meaning="name of the prompt",
+        read=lambda row: row.trial.arm.prompt.prompt_id,
+    ),
+    Column(
+        name="prompt_source",
+        dtype=TEXT,
+        of="arm",
+        meaning="where it is kept; snapshot@TIME = from the run store, because that place could not be reached",
+        read=_prompt_source,
+    ),
+    Column(
+        name="prompt_version",
+        dtype=TEXT,
+        of="arm",
+        meaning="its version",
+        read=lambda row: row.trial.arm.prompt.version,
+    ),
     Column(
         name="prompt_label",
         dtype=TEXT,
+        of="arm",
         meaning="label that the caller asked for",
         read=lambda row: row.trial.arm.prompt.label,
     ),
     Column(
         name="prompt_hash",
         dtype=TEXT,
+        of="arm",
         meaning="content hash of template and config",
-        read=lambda row: row.trial.arm.prompt.fingerprint,
+        read=_prompt_hash,
     ),
-    Column(name="model", dtype=TEXT, meaning="model as asked", read=lambda row: row.trial.arm.model),
+    Column(name="model", dtype=TEXT, of="arm", meaning="model as asked", read=lambda row: row.trial.arm.model),
     Column(name="model_sent", dtype=TEXT, meaning="model on the wire", read=_model_sent),
     Column(name="model_served", dtype=TEXT, meaning="model that the provider says served", read=_of_response("model")),
     Column(
         name="model_source",
         dtype=TEXT,
+        of="arm",
         meaning="who chose the model: caller, prompt, alias",
         read=lambda row: row.trial.arm.model_source,
     ),
@@ -186,7 +258,7 @@ IDENTITY = (
 
 ANSWER = (
     Column(name="expected", dtype=TEXT, meaning="the case's expected answer", read=_expected),
-    Column(name="text", dtype=TEXT, meaning="the answer", read=_of_response("text")),
+    Column(name="text", dtype=TEXT, meaning="the answer", of="text", read=_text),
     Column(
         name="finish_reason",
         dtype=TEXT,
@@ -195,7 +267,7 @@ ANSWER = (
     ),
     Column(name="truncated", dtype="boolean", meaning="cut off at the token limit", read=is_truncated),
     Column(name="refused", dtype="boolean", meaning="the answer is a refusal", read=_is_refused),
-    Column(name="tool_calls", dtype=TEXT, meaning="tool calls as JSON", read=_tool_calls),
+    Column(name="tool_calls", dtype=TEXT, meaning="tool calls as JSON", of="text", read=_tool_calls),
     Column(name="input_tokens", dtype="Int64", unit="tokens", meaning="read", read=_of_usage("input_tokens")),
     Column(
         name="cached_tokens",
@@ -216,23 +288,23 @@ ANSWER = (
         name="cost_usd",
         dtype="Float64",
         unit="USD",
-        meaning="price of the answer; <NA> = unknown",
-        read=_of_outcome("cost_usd"),
+        meaning="price of the answer, 0 where it is cached; <NA> = unknown",
+        read=_cost_usd,
     ),
     Column(name="cost_source", dtype=TEXT, meaning="dated price table", read=_of_outcome("cost_source")),
     Column(
         name="latency_s",
         dtype="Float64",
         unit="s",
-        meaning="the successful attempt alone",
-        read=_of_response("latency_s"),
+        meaning="the successful attempt alone; <NA> where it is cached",
+        read=_timed("latency_s"),
     ),
     Column(
         name="ttft_s",
         dtype="Float64",
         unit="s",
-        meaning="to the first text, streamed",
-        read=_of_response("first_token_s"),
+        meaning="to the first text, streamed; <NA> where it is cached",
+        read=_timed("first_token_s"),
     ),
     Column(name="queue_s", dtype="Float64", unit="s", meaning="waiting for a place", read=_of_outcome("queue_s")),
     Column(name="retry_s", dtype="Float64", unit="s", meaning="waiting between attempts", read=_of_outcome("retry_s")),

@@ -18,8 +18,12 @@ from toolkit.results._labels import arm_labels
 from toolkit.results._screen import for_screen, shorten
 from toolkit.results._summary import summary_table
 from toolkit.scorers import is_refused
+from toolkit.store import measures_of
 
-HINT = "More: .df .wide() .summary() .compare() .verdict .score(...) .failures .raw(trial_id) .export(path) .audit()"
+HINT = (
+    "More: .df .wide() .summary() .compare() .verdict .score(...) .failures .raw(trial_id) .diff(a, b) .plot() "
+    ".export(path) .audit()"
+)
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -57,12 +61,13 @@ def header_line(view: RunView, *, sent: int | None = None) -> str:
         parts.append(f"{sent:,} sent now")
     statuses = Counter(row.status for row in rows if row.status != "ok")
     parts += [f"{count:,} {status.replace('_', ' ')}" for status, count in statuses.items()]
-    own = [outcome for outcome in view.outcomes.values() if outcome.run_id in (None, view.run_id)]
+    own = [outcome for outcome in measures_of(view.outcomes).values() if outcome.run_id in (None, view.run_id)]
     answers = [outcome.cost_usd for outcome in own if outcome.response is not None]
     known = [cost for cost in answers if cost is not None]
     if answers:
         parts.append(usd(sum(known)) if len(known) == len(answers) else "cost unknown")
-    doubtful = sum(outcome.possibly_billed for outcome in own)
+    unknown = {row.trial.trial_id for row in rows if row.status == "unknown"}
+    doubtful = sum(outcome.possibly_billed for outcome in own) + len(unknown)
     if doubtful:
         parts.append(f"{doubtful:,} possibly billed")
     spans = [
@@ -245,16 +250,17 @@ def _answer_cell(row: Row | None) -> Safe:
     if row is None:
         return element("td", "not planned", style=f"{_CELL};{_FAINT}")
     parts: list[Safe] = []
-    if row.response is None:
-        kind = row.outcome.failure.kind if row.outcome is not None and row.outcome.failure is not None else ""
+    response = row.response
+    if response is None:
+        kind = row.measures.failure.kind if row.measures is not None and row.measures.failure is not None else ""
         words = f"{row.status}: {kind}" if kind else row.status
         parts.append(element("div", words.replace("_", " "), style=_BAD if row.status != "skipped" else _FAINT))
-        if row.outcome is not None and row.outcome.failure is not None:
-            parts.append(element("div", shorten(row.outcome.failure.message, 300), style=_ANSWER))
+        if row.measures is not None and row.measures.failure is not None:
+            parts.append(element("div", shorten(row.measures.failure.message, 300), style=_ANSWER))
     else:
-        if row.outcome is not None and is_refused(row.outcome):
+        if row.measures is not None and is_refused(row.measures):
             parts.append(element("div", "refused", style=_BAD))
-        parts.append(element("div", shorten(row.response.text, _SHOWN_CHARACTERS), style=_ANSWER, dir="auto"))
+        parts.append(element("div", shorten(response.text, _SHOWN_CHARACTERS), style=_ANSWER, dir="auto"))
         if is_truncated(row):
             parts.append(element("div", "cut off at the token limit", style=_BAD))
     scores = ", ".join(

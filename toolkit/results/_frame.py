@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from toolkit._records import Outcome, RunView, Score, Status, Trial
 from toolkit.results._columns import ANSWER, IDENTITY, TEXT, Column, Row, cell_text, title
+from toolkit.store import CACHE_SOURCE, measures_of
 
 _DTYPES: dict[str, Any] = {
     TEXT: pd.StringDtype("python"),
@@ -19,17 +20,36 @@ _DTYPES: dict[str, Any] = {
 }
 
 
+_NO_SCORES: dict[str, Score] = {}
+
+
 def to_frame(view: RunView) -> pd.DataFrame:
     """Returns one row a trial, in the plan's order; the columns are those of `columns_of`.
 
     A trial that was not sent is `skipped`; one that was sent and has no outcome is `unknown`. Trials of equal content
-    share one outcome: the later rows show it as `cached`, at the cost of the answer, though it was paid for once.
+    share one outcome: the later rows show it as `cached`, at no cost and without a latency, as they do what an earlier
+    run paid for.
     """
     rows = rows_of_view(view)
     columns = columns_of(view)
-    return pd.DataFrame(
-        {column.name: to_series([column.read(row) for row in rows], column.dtype) for column in columns}
-    )
+    cells: dict[str, list[Any]] = {column.name: [] for column in columns if column.of == "text"}
+    texts = [(column.read, cells[column.name].append) for column in columns if column.of == "text"]
+    # Texts come some rows at a time: one pass reads all that is made of them.
+    for row in rows:
+        for read, append in texts:
+            append(read(row))
+    arms = [row.trial.arm.index for row in rows]
+    one_of = {row.trial.arm.index: row for row in rows}
+
+    def values(column: Column) -> list[Any]:
+        if column.of == "text":
+            return cells.pop(column.name)
+        if column.of == "arm":
+            by_arm = {index: column.read(row) for index, row in one_of.items()}
+            return [by_arm[index] for index in arms]
+        return [column.read(row) for row in rows]
+
+    return pd.DataFrame({column.name: to_series(values(column), column.dtype) for column in columns})
 
 
 def columns_of(view: RunView) -> list[Column]:
@@ -44,7 +64,8 @@ def columns_of(view: RunView) -> list[Column]:
         for name, values in _by_name(case.variables for case in cases.values()).items()
     ]
     scores = [_score_column(name) for name in score_names(view)]
-    return [*IDENTITY, *params, *variables, *ANSWER, *scores]
+    reasons = [_reason_column(name) for name in _reasoned(view)]
+    return [*IDENTITY, *params, *variables, *ANSWER, *scores, *reasons]
 
 
 def score_names(view: RunView) -> list[str]:
@@ -56,21 +77,32 @@ def score_names(view: RunView) -> list[str]:
     return list(names)
 
 
+def _reasoned(view: RunView) -> list[str]:
+    """The names of the scores of which one has a reason, in the order of `score_names`."""
+    found = {score.name for scores in view.scores.values() for score in scores if score.explanation is not None}
+    return [name for name in score_names(view) if name in found] if found else []
+
+
 def rows_of_view(view: RunView) -> list[Row]:
     """Returns what every column reads from, one a trial."""
     seen: set[str] = set()
     rows = []
+    measures = measures_of(view.outcomes)
     for trial in view.trials:
-        outcome = view.outcomes.get(trial.trial_id)
+        outcome = measures.get(trial.trial_id)
         foreign = outcome is not None and outcome.run_id is not None and outcome.run_id != view.run_id
         rows.append(
             Row(
                 run_id=view.run_id,
                 trial=trial,
-                outcome=outcome,
+                measures=outcome,
                 status=_status(trial, outcome, view),
-                is_cached=outcome is not None and (foreign or trial.trial_id in seen),
-                scores={score.name: score for score in view.scores.get(trial.trial_id, ())},
+                is_cached=outcome is not None
+                and (foreign or trial.trial_id in seen or outcome.cost_source == CACHE_SOURCE),
+                scores={score.name: score for score in view.scores[trial.trial_id]}
+                if trial.trial_id in view.scores
+                else _NO_SCORES,
+                outcomes=view.outcomes,
             )
         )
         seen.add(trial.trial_id)
@@ -124,7 +156,8 @@ def _value_column(heading: str, meaning: str, values: list[Any], where: str, nam
         value = holder.get(name)
         return cell_text(value) if dtype == TEXT else value
 
-    return Column(name=heading, dtype=dtype, meaning=meaning, read=read)
+    of: Literal["arm", "trial"] = "arm" if where == "params" else "trial"
+    return Column(name=heading, dtype=dtype, of=of, meaning=meaning, read=read)
 
 
 def _score_column(name: str) -> Column:
@@ -133,3 +166,12 @@ def _score_column(name: str) -> Column:
         return score.value if score is not None and score.is_scored else None
 
     return Column(name=title("score", name), dtype="Float64", meaning="score; <NA> = not scored", read=read)
+
+
+def _reason_column(name: str) -> Column:
+    def read(row: Row) -> str | None:
+        score: Score | None = row.scores.get(name)
+        return score.explanation if score is not None else None
+
+    meaning = "why the score is what it is, or why there is none"
+    return Column(name=title("reason", name), dtype=TEXT, meaning=meaning, read=read)

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
+import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from toolkit import _sync
-from toolkit._records import Case, Outcome, RunView, Score, messages_to_wire
-from toolkit.errors import TrialsFailedError, UnknownNameError
+from toolkit._records import RunView, Score, Trial, messages_to_wire
+from toolkit.errors import TrialsFailedError, UnknownNameError, UsageError
 from toolkit.prompts import render
 from toolkit.results._audit import Audit, audit
 from toolkit.results._columns import cell_text
 from toolkit.results._compare import compare_arms, compare_table, verdict_text
 from toolkit.results._display import html_form, text_form
-from toolkit.results._export import export
+from toolkit.results._drift import Drift
+from toolkit.results._explain import Explanation, explain
+from toolkit.results._faces import Faces
 from toolkit.results._frame import columns_of, rows_of_view, to_frame, to_series
+from toolkit.results._html import element
+from toolkit.results._judging import Judging
 from toolkit.results._labels import arm_labels
+from toolkit.results._score_face import ScoreFace
+from toolkit.results._scoring import Ask
 from toolkit.results._screen import for_screen, shorten
 from toolkit.results._summary import arms_table, summary_table, wide_table
-from toolkit.scorers import Scorer, as_scorers, score_outcome
-
-# Scorers in flight at a time: enough for one that asks a model, few enough for one that computes.
-_SCORERS_IN_FLIGHT = 8
 
 
-class Results:
+class Results(ScoreFace, Faces):
     """What a run gave: `df` and everything that is computed from it.
 
     Args:
@@ -38,6 +38,11 @@ class Results:
         reload: Reads the run again; `None` = it cannot change.
         save_scores: Keeps scores: gets the run's id, and pairs of trial id and score; `None` = only this object does.
         sent: Trials that were sent just now; `None` = not told.
+        since: When that sending began (UTC); `None` = nothing was sent just now.
+        note: How the run was stopped; empty when it went to its end.
+        others: Reads other runs, newest first, for `explain`; `None` = there are none.
+        check_drift: Asks the prompt sources what has changed; `None` = they are not known.
+        ask: Has a model asked about the answers, for judges; `None` = none can be asked.
     """
 
     def __init__(
@@ -47,11 +52,22 @@ class Results:
         reload: Callable[[], RunView] | None = None,
         save_scores: Callable[[str, Sequence[tuple[str, Score]]], None] | None = None,
         sent: int | None = None,
+        since: dt.datetime | None = None,
+        note: str = "",
+        others: Callable[[], Iterable[RunView]] | None = None,
+        check_drift: Callable[[RunView], Drift] | None = None,
+        ask: Ask | None = None,
     ) -> None:
         self._view = view
         self._reload = reload
         self._save_scores = save_scores
         self._sent = sent
+        self._since = since
+        self._note = note
+        self._others = others
+        self._check_drift = check_drift
+        self._ask = ask
+        self._judgings: dict[str, Judging] = {}
 
     @property
     def view(self) -> RunView:
@@ -62,6 +78,11 @@ class Results:
     def run_id(self) -> str:
         """Identity of the run."""
         return self._view.run_id
+
+    @property
+    def note(self) -> str:
+        """How the run was stopped before its last trial; empty when it went to its end."""
+        return self._note
 
     def __len__(self) -> int:
         return len(self._view.trials)
@@ -130,39 +151,6 @@ class Results:
         """A few lines: which arm is best or that it is undecided, by how much, and what to do next."""
         return verdict_text(self._view)
 
-    def score(self, *scorers: Scorer | Callable[..., Any] | str, timeout_s: float = 60.0) -> Results:
-        """Scores every answer, keeps the scores, and returns itself. Nothing is sent to the models under test again.
-
-        Args:
-            scorers: Scorers, functions, or names of scorers; a score of the same name is replaced.
-            timeout_s: Seconds that one scorer may take for one answer.
-
-        A scorer that raises, hangs or returns no number leaves `<NA>`; the reason is in `raw(trial_id)["scores"]`.
-
-        Raises:
-            UsageError: If something is not a scorer, or two have one name.
-        """
-        return _sync.run(self.ascore(*scorers, timeout_s=timeout_s))
-
-    async def ascore(self, *scorers: Scorer | Callable[..., Any] | str, timeout_s: float = 60.0) -> Results:
-        """Does what `score` does, for code that awaits."""
-        made = as_scorers(scorers)
-        cases, unclear = self._cases_to_score()
-        places = asyncio.Semaphore(_SCORERS_IN_FLIGHT)
-
-        async def one(scorer: Scorer, outcome: Outcome) -> list[tuple[str, Score]]:
-            async with places:
-                if outcome.trial_id in unclear:
-                    found = [_unclear_score(scorer)]
-                else:
-                    found = await score_outcome(scorer, outcome, cases[outcome.trial_id], timeout_s=timeout_s)
-            return [(outcome.trial_id, score) for score in found]
-
-        outcomes = [self._view.outcomes[trial_id] for trial_id in cases]
-        found = await asyncio.gather(*(one(scorer, outcome) for scorer in made for outcome in outcomes))
-        self._keep([pair for pairs in found for pair in pairs])
-        return self
-
     def raw(self, trial_id: str) -> dict[str, Any]:
         """Returns everything known of one trial, nested: messages sent, params, the answer as it came, scores.
 
@@ -200,6 +188,63 @@ class Results:
             "scores": {name: _fields(score) for name, score in row.scores.items()},
         }
 
+    def explain(
+        self,
+        trial: str | Mapping[str, Any] | None = None,
+        *,
+        arm: str | int | None = None,
+        case: int | None = None,
+        repeat: int = 0,
+    ) -> Explanation:
+        """Returns why a trial was sent, or why not; of one that was, which field no stored answer shared.
+
+        Args:
+            trial: A trial id, or a row of `df`; `None` = by arm, case and repeat.
+            arm: Label or index of an arm, as in `arms`; may be left out when there is one.
+            case: Index of the case.
+            repeat: From 0.
+
+        Raises:
+            UnknownNameError: If the run has no such trial.
+
+        Example:
+            >>> results.explain(case=3, arm=0)    # doctest: +SKIP
+        """
+        return explain(self._view, self._find(trial, arm, case, repeat), since=self._since, others=self._other_runs)
+
+    def _other_runs(self) -> Iterable[RunView]:
+        return self._others() if self._others is not None else ()
+
+    def _find(
+        self, trial: str | Mapping[str, Any] | None, arm: str | int | None, case: int | None, repeat: int
+    ) -> Trial:
+        trial_id = trial["trial_id"] if isinstance(trial, Mapping | pd.Series) else trial
+        labels = dict(zip((each.index for each in self._view.arms), arm_labels(self._view.arms), strict=True))
+        for each in self._view.trials:
+            if trial_id is not None and each.trial_id == trial_id:
+                return each
+            names = (None, each.arm.index, labels[each.arm.index])
+            if trial_id is None and arm in names and each.case.index == case and each.repeat == repeat:
+                return each
+        wanted = repr(trial_id) if trial_id is not None else f"arm={arm!r}, case={case!r}, repeat={repeat!r}"
+        raise UnknownNameError(
+            f"The run {self.run_id!r} has no trial {wanted}; the columns 'trial_id', 'case' and 'repeat' of df and the "
+            "table `arms` have them.",
+            name=wanted,
+        )
+
+    def check_drift(self) -> Drift:
+        """Returns what has changed at the prompt sources since the prompts were pinned: labels moved, versions edited.
+
+        Asks the sources again. The value is false when nothing has changed; its `changes` say what has.
+
+        Raises:
+            UsageError: If these results were made without their prompt sources.
+        """
+        if self._check_drift is None:
+            raise UsageError("These results do not know the prompt sources; open the run with tk.open_run(run_id).")
+        return self._check_drift(self._view)
+
     @property
     def failures(self) -> pd.DataFrame:
         """One row a trial without an answer.
@@ -236,19 +281,6 @@ class Results:
         """Checks that planned trials and rows are the same, that outcomes belong to trials, and that sums agree."""
         return audit(self._view)
 
-    def export(self, path: str | Path, *, safe: bool = True) -> Path:
-        """Writes a `.csv`, `.jsonl`, `.md` or `.parquet` file, whole or not at all, and returns its path.
-
-        Args:
-            path: Where to write; an earlier file of this name is replaced.
-            safe: For `.csv`: whether text that a spreadsheet would run as a formula gets a `'` before it.
-
-        Raises:
-            UsageError: If the kind is not one of these, the folder does not exist, or the file cannot be written.
-            MissingDependencyError: If it is Parquet and pyarrow is not installed.
-        """
-        return export(self._view, path, safe=safe)
-
     def refresh(self) -> Results:
         """Reads the run again, and returns itself; scores that were not kept elsewhere stay."""
         if self._reload is not None:
@@ -259,43 +291,15 @@ class Results:
         return self
 
     def __repr__(self) -> str:
-        return text_form(self._view, sent=self._sent)
+        form = text_form(self._view, sent=self._sent)
+        return f"{for_screen(self._note)}\n\n{form}" if self._note else form
 
     def _repr_html_(self) -> str:
-        return str(html_form(self._view, sent=self._sent))
+        form = str(html_form(self._view, sent=self._sent))
+        return str(element("p", self._note, role="status")) + form if self._note else form
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
-
-    def _cases_to_score(self) -> tuple[dict[str, Case], set[str]]:
-        """Returns the case of each trial with an outcome, and the trials whose cases disagree on what is expected."""
-        cases: dict[str, Case] = {}
-        unclear: set[str] = set()
-        for trial in self._view.trials:
-            if trial.trial_id in self._view.outcomes:
-                case = cases.setdefault(trial.trial_id, trial.case)
-                if case.expected != trial.case.expected:
-                    unclear.add(trial.trial_id)
-        return cases, unclear
-
-    def _keep(self, pairs: Sequence[tuple[str, Score]]) -> None:
-        # Kept elsewhere before it is shown: a frame must not show what the store has not got.
-        if self._save_scores is not None and pairs:
-            self._save_scores(self.run_id, pairs)
-        scores = {trial_id: {score.name: score for score in held} for trial_id, held in self._view.scores.items()}
-        for trial_id, score in pairs:
-            scores.setdefault(trial_id, {})[score.name] = score
-        kept: Mapping[str, tuple[Score, ...]] = {trial_id: tuple(held.values()) for trial_id, held in scores.items()}
-        self._view = replace(self._view, scores=kept)
-
-
-def _unclear_score(scorer: Scorer) -> Score:
-    return Score(
-        name=scorer.name,
-        explanation="cases with the same variables have different expected answers",
-        scorer=scorer.spec,
-        scorer_version=scorer.version,
-    )
 
 
 def _fields(record: Any) -> dict[str, Any]:

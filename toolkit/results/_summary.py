@@ -18,6 +18,7 @@ from toolkit.results._frame import columns_of, natural_dtype, rows_of_view, scor
 from toolkit.results._labels import arm_labels
 from toolkit.scorers import is_refused
 from toolkit.stats import estimate
+from toolkit.store import CACHE_SOURCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ def case_scores(view: RunView, name: str) -> CaseScores:
     totals, counts, answered = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for row in rows:
         cell = arms[row.trial.arm.index], places[row.trial.case.index]
-        answered[cell] += row.response is not None
+        answered[cell] += row.answer is not None
         score = row.scores.get(name)
         if score is not None and score.is_scored:
             totals[cell] += score.value
@@ -82,9 +83,10 @@ def summary_table(view: RunView, *, level: float = 0.95) -> pd.DataFrame:
 
     Columns: `n`, `ok`, `failed`, `skipped` (every other status), `refused`, `truncated`; for each score `score.NAME`
     (mean over cases), `.low` and `.high` (its interval at `level`; `<NA>` when it cannot be told) and `.unscored`
-    (trials with an answer and no score); `cost_usd` (USD, of all answers; `<NA>` when one is unknown), `cost_usd_mean`
-    (USD an answer), `latency_s` (s, median), `latency_s_p95`, `input_tokens`, `output_tokens` (of all answers; `<NA>`
-    when one was not told), `possibly_billed` (attempts without a recorded answer).
+    (trials with an answer and no score); `cost_usd` (USD, what this run paid; `<NA>` when one is unknown),
+    `cost_usd_mean` (USD an answer, whoever paid for it), `latency_s` (s, median of this run's calls), `latency_s_p95`,
+    `input_tokens`, `output_tokens` (of all answers; `<NA>` when one was not told), `possibly_billed` (attempts without
+    a recorded answer).
     """
     rows = rows_of_view(view)
     by_arm = [[row for row in rows if row.trial.arm.index == arm.index] for arm in view.arms]
@@ -142,8 +144,25 @@ def wide_table(view: RunView, value: str = "text") -> pd.DataFrame:
 
 
 def total_cost_usd(rows: Sequence[Row]) -> float | None:
-    """Returns what the answers of these rows cost, in USD; `None` when the price of one is not known."""
-    costs = [row.outcome.cost_usd for row in rows if row.outcome is not None and row.response is not None]
+    """Returns what this run paid for the answers of these rows, in USD; `None` when the price of one is not known.
+
+    A row that is cached costs nothing.
+    """
+    return _total([row.measures.cost_usd for row in rows if row.measures and row.answer and not row.is_cached])
+
+
+def _mean_cost_usd(rows: Sequence[Row]) -> float | None:
+    """What an answer costs, whoever paid for it: those of the store count, those taken from an equal request do not."""
+    costs = [
+        row.measures.cost_usd
+        for row in rows
+        if row.measures and row.answer and row.measures.cost_source != CACHE_SOURCE
+    ]
+    total = _total(costs)
+    return total / len(costs) if total is not None and costs else None
+
+
+def _total(costs: Sequence[float | None]) -> float | None:
     known = [cost for cost in costs if cost is not None]
     return sum(known) if len(known) == len(costs) else None
 
@@ -169,18 +188,20 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
         "ok": ok,
         "failed": failed,
         "skipped": len(rows) - ok - failed,
-        "refused": sum(row.outcome is not None and is_refused(row.outcome) for row in rows),
+        "refused": sum(row.measures is not None and is_refused(row.measures) for row in rows),
         "truncated": sum(bool(is_truncated(row)) for row in rows),
     }
 
 
 def _measures(rows: Sequence[Row]) -> dict[str, Any]:
-    answers = [row.response for row in rows if row.response is not None]
+    answers = [row.answer for row in rows if row.answer is not None]
     cost = total_cost_usd(rows)
-    latencies = [answer.latency_s for answer in answers if answer.latency_s is not None]
+    latencies = [
+        row.answer.latency_s for row in rows if row.answer and row.answer.latency_s is not None and not row.is_cached
+    ]
     return {
         "cost_usd": cost if answers else None,
-        "cost_usd_mean": cost / len(answers) if cost is not None and answers else None,
+        "cost_usd_mean": _mean_cost_usd(rows),
         "latency_s": float(np.median(latencies)) if latencies else None,
         "latency_s_p95": float(np.quantile(latencies, 0.95)) if latencies else None,
         "input_tokens": _sum_if_known([answer.usage.input_tokens for answer in answers]),
@@ -195,7 +216,7 @@ def _sum_if_known(counts: Sequence[int | None]) -> int | None:
 
 
 def _unscored(rows: Sequence[Row], name: str) -> int:
-    return sum(row.response is not None and (name not in row.scores or not row.scores[name].is_scored) for row in rows)
+    return sum(row.answer is not None and (name not in row.scores or not row.scores[name].is_scored) for row in rows)
 
 
 def _indexed(columns: dict[str, tuple[list[Any], str]], labels: Sequence[str]) -> pd.DataFrame:

@@ -121,7 +121,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str | bytes | int | float | bool) and type(value).__module__ == "builtins":
         return value
     if type(value).__module__.split(".")[0] == "numpy" and hasattr(value, "tolist"):
-        return value.tolist()
+        # Its times become None or a bare count of nanoseconds; they stay what they are, which says more.
+        return value if value.dtype.kind in "mM" and value.ndim == 0 else value.tolist()
     return value
 
 

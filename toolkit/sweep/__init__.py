@@ -1,9 +1,36 @@
 """Sweeps: plan a grid, run it, resume it."""
 
+from toolkit.sweep._bisect import Bisection, BisectStep, bisect
+from toolkit.sweep._execution import last_results
+from toolkit.sweep._live import Run
+from toolkit.sweep._opened import open_run, runs
 from toolkit.sweep._plan import Plan
 from toolkit.sweep._prompts import prompt, prompts, refresh
-from toolkit.sweep._sweep import asweep, open_run, plan, runs, sweep
+from toolkit.sweep._resume import resume
+from toolkit.sweep._sweep import asweep, plan, start_sweep, sweep
+from toolkit.sweep._tally import ArmProgress, Progress
 from toolkit.sweep._toolkit import Toolkit
 from toolkit.sweep._traffic import traffic
 
-__all__ = ["Plan", "Toolkit", "asweep", "open_run", "plan", "prompt", "prompts", "refresh", "runs", "sweep", "traffic"]
+__all__ = [
+    "ArmProgress",
+    "BisectStep",
+    "Bisection",
+    "Plan",
+    "Progress",
+    "Run",
+    "Toolkit",
+    "asweep",
+    "bisect",
+    "last_results",
+    "open_run",
+    "plan",
+    "prompt",
+    "prompts",
+    "refresh",
+    "resume",
+    "runs",
+    "start_sweep",
+    "sweep",
+    "traffic",
+]
