@@ -242,7 +242,7 @@ def test_a_refusal_says_what_it_could_cost_and_what_was_left():
     assert failure.message == (
         "Not sent: it could cost up to $0.031, $0.010 of budget_usd=0.5 was left; 1 of max_calls=10 were left; it "
         "could take up to 1,500 tokens, 1,000 of max_tokens=5000 were left. Raise the budget and run again: it "
-        "goes on from here."
+        "goes on from here. What one answer may come to at most is set by `max_tokens` in its params."
     )
 
 

@@ -261,18 +261,18 @@ def budgeted(script, **caps):
 
 
 def test_an_attempt_that_the_budget_cannot_bear_is_not_sent():
-    """Where the worst case exceeds what is left, nothing is begun and the row is skipped as over_budget."""
+    """Where the worst case exceeds what is left, nothing is begun and the row is over_budget."""
     outcome, budget, diary = budgeted(["hello"], usd=0.3)
-    assert (outcome.status, outcome.failure.kind, outcome.attempts) == ("skipped", "over_budget", 0)
-    assert diary.entries == ["finish skipped"]
+    assert (outcome.status, outcome.failure.kind, outcome.attempts) == ("over_budget", "over_budget", 0)
+    assert diary.entries == ["finish over_budget"]
     assert budget.spent.calls == 0
 
 
 def test_every_attempt_reserves_for_itself():
     """A retry is an attempt like any other: it is not sent when what may be billed already leaves no room for it."""
     outcome, budget, diary = budgeted([ProviderTimeoutError("late", possibly_billed=True), "hello"], usd=0.7)
-    assert (outcome.status, outcome.failure.kind, outcome.attempts) == ("skipped", "over_budget", 1)
-    assert diary.entries == ["begin", "fail timeout", "finish skipped"]
+    assert (outcome.status, outcome.failure.kind, outcome.attempts) == ("over_budget", "over_budget", 1)
+    assert diary.entries == ["begin", "fail timeout", "finish over_budget"]
     assert (budget.spent.usd, budget.reserved.usd) == (0.4, 0)
 
 

@@ -60,8 +60,8 @@ def test_the_bill_stays_within_the_budget_at_any_concurrency(project):
     billed_usd = len(project.requests()) * ANSWER_USD
     frame = results.df
     assert billed_usd <= 0.60
-    assert set(frame["status"]) == {"ok", "skipped"}
-    assert set(frame.loc[frame["status"] == "skipped", "failure"]) == {"over_budget"}
+    assert set(frame["status"]) == {"ok", "over_budget"}
+    assert set(frame.loc[frame["status"] == "over_budget", "failure"]) == {"over_budget"}
     # All but the worst cases of the broken calls and of the one that did not fit is used.
     assert frame["cost_usd"].sum() > 0.15
 
@@ -74,15 +74,21 @@ def test_a_call_that_does_not_fit_waits_for_those_in_flight(project):
     assert set(results.df["status"]) == {"ok"}
 
 
-def test_a_skipped_row_says_what_it_could_cost_and_what_was_left(project):
+def test_a_row_over_budget_says_what_it_could_cost_and_what_was_left(project):
     """A trial that the budget kept back has a row that tells its worst case and what was left; nothing was sent."""
     frame = run(count=3, budget_usd=0.001).df
     assert project.requests() == []
-    assert frame["status"].tolist() == ["skipped"] * 3
+    assert frame["status"].tolist() == ["over_budget"] * 3
     assert (
         frame["message"].str.match(r"Not sent: it could cost up to \$0\.\d+, \$0\.0010 of budget_usd=0\.001 was").all()
     )
     assert (frame["cost_usd"].isna() & (frame["attempts"] == 0)).all()
+
+
+def test_a_budget_too_small_for_one_request_is_told_before(project):
+    """Where a single request may come to more than the whole budget, the plan says so, and what to do."""
+    plan = tk.plan("greet", "openai/small", {"word": ["a", "b"]}, prices=PRICES, budget_usd=0.02)
+    assert "that one request to 'openai/small' may cost: set `max_tokens` in params, or raise it)" in str(plan)
 
 
 def test_raising_the_budget_goes_on(project):
@@ -111,7 +117,7 @@ def test_tokens_have_a_cap_of_their_own(project):
     counted = int(frame["input_tokens"].sum() + frame["output_tokens"].sum())
     assert 75 <= counted <= 150
     assert len(project.requests()) * 5 == counted
-    assert frame.loc[frame["status"] == "skipped", "message"].str.contains("of max_tokens=150 were left").all()
+    assert frame.loc[frame["status"] == "over_budget", "message"].str.contains("of max_tokens=150 were left").all()
 
 
 def test_an_unknown_price_with_a_budget_is_refused(project):

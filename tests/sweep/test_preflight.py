@@ -105,9 +105,9 @@ def test_the_line_is_the_block_in_short(make_engine):
     """One line has what is sent, what it may cost, how long it may take, and the caps."""
     engine = make_engine(timed())
     tk.sweep("fake:greet@1", ["fake/x", "fake/y"], WORDS, progress="off", engine=engine)
-    plan = make_plan(engine, budget_usd=0.001)
+    plan = make_plan(engine, budget_usd=0.004)
     assert plan.line == (
-        "4 to send, 0 stored · about $0.0025 ($0.000084 to at most $0.0062) · about 1 s · budget $0.0010 (may not be "
+        "4 to send, 0 stored · about $0.0025 ($0.000084 to at most $0.0062) · about 1 s · budget $0.0040 (may not be "
         "enough for all)"
     )
 

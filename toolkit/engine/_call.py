@@ -136,7 +136,7 @@ async def exchange(
         trial_id=trial_id,
         request_key=key,
         # What the budget kept from leaving is not a failure of the provider's.
-        status="ok" if response is not None else "failed" if attempt_id is not None else "skipped",
+        status="ok" if response is not None else "failed" if attempt_id is not None else "over_budget",
         response=response,
         failure=failure_of(result) if isinstance(result, ProviderError) else None,
         attempts=attempts,

@@ -66,6 +66,11 @@ class CaseDiff:
         return self.text_a is not None and self.text_a == self.text_b
 
     @property
+    def is_other_text(self) -> bool:
+        """True when what came back differs; two cases without an answer do not."""
+        return self.text_a != self.text_b
+
+    @property
     def words(self) -> list[Piece]:
         """The two texts word by word."""
         return word_diff(self.text_a or "", self.text_b or "")
@@ -117,7 +122,7 @@ class Diff:
     @property
     def headline(self) -> str:
         """How many cases went which way, in one line."""
-        differing = sum(not case.is_same_text for case in self.cases)
+        differing = sum(case.is_other_text for case in self.cases)
         told = f"{differing:,} of {len(self.cases):,} answers differ"
         if self.score is None:
             return f"{self.a} -> {self.b}: {told}. Nothing is scored, so that none is better or worse."
@@ -127,7 +132,7 @@ class Diff:
         return f"{self.a} -> {self.b}, by {self.score}: {counts}; {told}."
 
     def __repr__(self) -> str:
-        shown = [case for case in self.cases if not case.is_same_text][:_SHOWN_CASES]
+        shown = [case for case in self.cases if case.is_other_text][:_SHOWN_CASES]
         lines = [for_screen(self.headline, keep_lines=False)]
         for case in shown:
             lines.append("")
@@ -136,7 +141,7 @@ class Diff:
         return "\n".join([*lines, *([""] if shown else []), self._rest(len(shown))])
 
     def _repr_html_(self) -> Safe:
-        shown = [case for case in self.cases if not case.is_same_text][:_SHOWN_CASES]
+        shown = [case for case in self.cases if case.is_other_text][:_SHOWN_CASES]
         blocks = [
             element(
                 "div",

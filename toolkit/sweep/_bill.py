@@ -188,12 +188,25 @@ def _caps_words(plan: Planned) -> str:
     words = []
     if caps.budget_usd is not None:
         over = " (may not be enough for all)" if worst is None or worst > caps.budget_usd else ""
-        words.append(f"budget {usd_words(caps.budget_usd)}{over}")
+        words.append(f"budget {usd_words(caps.budget_usd)}{_too_small_for_one(plan, caps.budget_usd) or over}")
     if caps.max_calls is not None:
         words.append(f"at most {caps.max_calls:,} calls")
     if caps.max_tokens is not None:
         words.append(f"at most {caps.max_tokens:,} tokens")
     return ", ".join(words)
+
+
+def _too_small_for_one(plan: Planned, budget_usd: float) -> str:
+    """Says which model's single request may come to more than the whole budget; empty when none may."""
+    for estimate in plan.preflight.arms if plan.preflight is not None else ():
+        worst = estimate.cost_usd.worst
+        if estimate.new and worst is not None and worst / estimate.new > budget_usd:
+            model = plan.arms[estimate.arm].model
+            return (
+                f" (less than the {usd_words(worst / estimate.new)} that one request to {model!r} may cost: "
+                "set `max_tokens` in params, or raise it)"
+            )
+    return ""
 
 
 def _more_arms(plan: Planned) -> list[str]:

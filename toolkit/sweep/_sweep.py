@@ -117,7 +117,7 @@ def sweep(
         timeout_s: Seconds for one attempt, from connecting to the last byte.
         allow_identical_arms: Sends arms that would send identical requests, to measure the noise between them.
         budget_usd: Most USD that the run may come to, earlier executions of it included. The worst case of every
-            attempt is set aside before it is sent; what does not fit is a row `skipped` of the failure `over_budget`,
+            attempt is set aside before it is sent; what does not fit is a row of the status `over_budget`,
             and the same call with a higher budget goes on there. `None` = no limit.
         max_calls: Most requests that the run may send, retries included; `None` = no limit.
         max_tokens: Most tokens that the run may take, input and output together; `None` = no limit.
