@@ -13,7 +13,7 @@ from toolkit.store import measures_of
 
 # Answers that are in memory at a time, and the characters that their texts may have together.
 _AT_A_TIME = 1_000
-_MOST_TEXT = 4_000_000
+_MOST_TEXT = 1_000_000
 
 Scored: TypeAlias = list[tuple[str, Score]]
 """Trial ids and scores."""

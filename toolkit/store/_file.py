@@ -29,6 +29,9 @@ Durability = Literal["normal", "full"]
 # How long a writer waits for another process's transaction, which lasts milliseconds.
 _BUSY_TIMEOUT_S = 10.0
 
+# Of the writing connection's own memory for pages, taken as it is needed.
+_CACHE_KIB = 16_384
+
 # A file up to this size is looked through when it is opened: some 50 ms.
 _CHECKED_BYTES = 16 * 1024 * 1024
 
@@ -77,12 +80,24 @@ class StoreFile:
             connection.execute("PRAGMA page_size = 16384")
             connection.execute(f"PRAGMA journal_mode = {self._journal}")
             connection.execute("PRAGMA temp_store = MEMORY")
+            # Pages that were changed many times are written into the file once: fewer checkpoints, a longer log.
+            connection.execute("PRAGMA wal_autocheckpoint = 4000")
             # Without a write-ahead log, anything less than FULL may damage the file when the power goes.
             full = self._durability == "full" or self._journal != "WAL"
             connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         except BaseException:
             connection.close()
             raise
+        return connection
+
+    def connect_writer(self) -> sqlite3.Connection:
+        """As `connect`, for the one connection that writes for long.
+
+        Trials are found by their hash, which is anywhere in an index: with SQLite's own 2 MB its pages are read again
+        and again.
+        """
+        connection = self.connect()
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection
 
     @contextlib.contextmanager

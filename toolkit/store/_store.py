@@ -50,7 +50,7 @@ class RunStore(StoreFile):
 
     def __init__(self, path: Path, *, durability: Durability = "normal") -> None:
         super().__init__(path, durability=durability)
-        self._writer = Writer(self.connect, self.ours)
+        self._writer = Writer(self.connect_writer, self.ours)
         self._snapshots = Snapshots()
         self._held = Held(self._writer, str(path))
 
