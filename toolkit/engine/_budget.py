@@ -168,8 +168,8 @@ class Budget:
         return Failure(
             kind="over_budget",
             error_type="SweepError",
-            message=f"Not sent: {'; '.join(words)}. Raise the budget and run again: it goes on from here. What one answer "
-            "may come to at most is set by `max_tokens` in its params.",
+            message=f"Not sent: {'; '.join(words)}. Raise the budget and run again: it goes on from here. What one "
+            "answer may come to at most is set by `max_tokens` in its params.",
         )
 
     def _amount(self, worst: Spend) -> tuple[int, int, int] | None:

@@ -254,7 +254,8 @@ def _answer_cell(row: Row | None) -> Safe:
     if response is None:
         kind = row.measures.failure.kind if row.measures is not None and row.measures.failure is not None else ""
         words = f"{row.status}: {kind}" if kind else row.status
-        parts.append(element("div", words.replace("_", " "), style=_FAINT if row.status in ("skipped", "over_budget") else _BAD))
+        style = _FAINT if row.status in ("skipped", "over_budget") else _BAD
+        parts.append(element("div", words.replace("_", " "), style=style))
         if row.measures is not None and row.measures.failure is not None:
             parts.append(element("div", shorten(row.measures.failure.message, 300), style=_ANSWER))
     else:
