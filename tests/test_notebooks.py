@@ -59,6 +59,20 @@ def test_the_second_notebook_swaps_models_and_reads_the_proxy_s_traffic(one_case
 
 
 @pytest.mark.model
+def test_the_third_notebook_decides_and_the_fourth_hands_over(one_case, home):
+    """Run with one case on one store, both notebooks end without an error, and the exported run opens as it was."""
+    texts = []
+    for name in ("03_which_one_wins.ipynb", "04_export_and_share.ipynb"):
+        cells = [cell for cell in run_notebook(one_case / name, home=home).cells if cell.cell_type == "code"]
+        outputs = [output for cell in cells for output in cell.outputs]
+        texts.append("\n".join(output.get("text", "") or output.data.get("text/plain", "") for output in outputs))
+    assert "No choice by cost: every arm costs $0 an answer." in texts[0]
+    assert "repeats itself word for word" in texts[0]
+    assert "True\nTrue\n" in texts[1]
+    assert (one_case / "handed-over" / "sentiment.sweep").exists()
+
+
+@pytest.mark.model
 def test_the_demo_finds_the_answers_in_the_store_and_sends_nothing(home, one_case, tmp_path):
     """The demo on the same case and store prints the same plan as stored, sends nothing, and writes its files."""
     shown = subprocess.run(

@@ -76,7 +76,10 @@ def test_no_difference_at_all():
     """Arms that score the same everywhere are undecided, and their sentence says that they are the same."""
     results = scored([1, 0, 1], [1, 0, 1])
     assert results.verdict.startswith("Undecided: every arm has the same right as the baseline reply@1 in 3 cases.")
-    assert results.compare()["verdict"].tolist() == ["The same right as reply@1 in each of 3 cases."]
+    assert results.compare()["verdict"].tolist() == [
+        "reply@2 has the same right as reply@1 in each of 3 cases. "
+        "Next: take the cheaper of the two: results.compare('cost_usd')."
+    ]
 
 
 @pytest.mark.parametrize("baseline", ["reply@2", "folder:reply@2", 1])

@@ -90,7 +90,7 @@ def test_the_shorter_arm_wins():
     results = Results(runs.run(answers)).score(length())
     row = results.compare().iloc[0]
     assert (row["delta"], row["wins"], row["losses"]) == (-2.0, 10, 0)
-    assert row["verdict"].startswith("Better than")
+    assert " is better than " in row["verdict"]
     assert " beats the baseline " in results.verdict
 
 
@@ -98,6 +98,6 @@ def test_the_longer_arm_loses():
     """The arm with the larger numbers is worse, and no worst case is made up for answers that are missing."""
     answers = [["a"] * 10, ["a b c"] * 9 + [runs.failure()]]
     row = Results(runs.run(answers)).score(length()).compare().iloc[0]
-    assert row["verdict"].startswith("Worse than")
+    assert " is worse than " in row["verdict"]
     assert row["delta_failures_as_0"] is not row["delta"]
     assert math.isnan(float(row.fillna(math.nan)["delta_failures_as_0"]))

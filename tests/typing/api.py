@@ -104,6 +104,15 @@ def read(results: tk.Results) -> Path:
     return again.export("out.csv", safe=False)
 
 
+def decided(results: tk.Results) -> str:
+    """What helps to decide, each with its table and its sentence."""
+    ratios: pd.DataFrame = results.compare("latency_s", baseline="reply@1", level=0.9)
+    found = results.cheapest(0.05, score="exact", baseline=0)
+    arm: str = found.arm if not found.is_baseline else str(ratios.index[0])
+    frames: list[pd.DataFrame] = [found.df, results.variance("exact").df, results.stability().df]
+    return arm + found.sentence + str(len(frames))
+
+
 def handed_over(results: tk.Results) -> str:
     """A run written, opened elsewhere, looked at case by case, and drawn."""
     path: Path = results.export("run.sweep")

@@ -9,6 +9,7 @@ from toolkit.results._explain import Difference, Explanation
 from toolkit.results._export import check_target
 from toolkit.results._export_file import write_whole
 from toolkit.results._export_tables import load_frame
+from toolkit.results._finding import CheapestFinding, Finding
 from toolkit.results._frame import columns_of, to_frame
 from toolkit.results._html import Safe, element, escaped, joined
 from toolkit.results._judging import Judging, agreement_of, counted_reasons, people_labels, relatives
@@ -27,12 +28,14 @@ __all__ = [
     "Audit",
     "CaseDiff",
     "Change",
+    "CheapestFinding",
     "Check",
     "Column",
     "Diff",
     "Difference",
     "Drift",
     "Explanation",
+    "Finding",
     "Frame",
     "Judging",
     "Piece",

@@ -1,14 +1,14 @@
-"""Compares every arm with the baseline, and says in words which is best, or that it is undecided, and what is next."""
+"""Compares every arm with the baseline, case by case: in numbers, as a table, and in a sentence an arm."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from toolkit._records import RunView
 from toolkit.errors import UsageError
@@ -16,11 +16,12 @@ from toolkit.results._columns import TEXT
 from toolkit.results._frame import score_names, to_series
 from toolkit.results._labels import arm_labels, find_arm
 from toolkit.results._scoring import counts_down
-from toolkit.results._screen import for_screen, shorten
+from toolkit.results._screen import for_screen
 from toolkit.results._summary import CaseScores, case_scores
-from toolkit.stats import Comparison, Estimate, compare_paired, estimate, holm
+from toolkit.results._words import counted
+from toolkit.stats import Comparison, compare_paired, compare_worst_case, holm
 
-# Above this share of cases that only one arm has a score for, the effect of counting failures as 0 is told as well.
+# Above this share of cases left out, the effect of counting failures as 0 is told as well.
 _TELLING_DROP = 0.02
 
 
@@ -40,10 +41,28 @@ class ArmComparison:
     family: int
     """That number."""
     level: float
-    delta_failures_as_0: float | None
-    """Mean difference with cases that have no answer counted as 0; `None` when at most 2 % of the cases are dropped."""
+    left_out: int = 0
+    """Cases that are not compared, because one of the two has no answer or no score."""
+    worst_case: Comparison | None = None
+    """The same with every missing answer counted as 0; `None` when at most 2 % of the cases are left out."""
+    worst_p_holm: float | None = None
+    """Its p, corrected as `p_holm` is."""
     lower_is_better: bool = False
     """Whether the smaller number wins, as of seconds and USD."""
+
+    @property
+    def delta_failures_as_0(self) -> float | None:
+        """Mean difference in the worst case; `None` when at most 2 % of the cases are left out."""
+        return self.worst_case.delta if self.worst_case is not None else None
+
+    @property
+    def is_shaken(self) -> bool:
+        """True when the verdict would be another one if every missing answer counted as 0."""
+        if self.worst_case is None:
+            return False
+        delta = self.worst_case.delta or 0.0
+        is_decided = self.worst_p_holm is not None and self.worst_p_holm <= 1 - self.level + 1e-12 and bool(delta)
+        return is_decided != self.is_decided or (is_decided and (delta > 0) != self.is_better)
 
     @property
     def gain(self) -> float:
@@ -89,7 +108,7 @@ class ArmComparison:
             parts.append(f"p = {self.p_holm:.2g}" + (f" after Holm over {self.family}" if self.family > 1 else ""))
         unit = " points" if binary else ""
         told = f" ({'; '.join(parts)})" if parts else ""
-        return f"{amount(found.delta or 0.0, binary)}{unit}{told}, {_cases(found.n)}"
+        return f"{amount(found.delta or 0.0, binary)}{unit}{told}, {counted(found.n, 'case')}"
 
     @property
     def outlook(self) -> str:
@@ -100,27 +119,48 @@ class ArmComparison:
         if found.smallest_gap is not None:
             gap = amount(found.smallest_gap, found.is_binary).lstrip("+")
             if found.is_binary and found.smallest_gap >= 1:
-                parts.append(f"{_cases(found.n)} are too few to see any gap")
+                parts.append(f"{counted(found.n, 'case')} are too few to see any gap")
             else:
-                parts.append(f"with {_cases(found.n)} only a gap of about {gap}{unit} or more is likely to be seen")
+                parts.append(
+                    f"with {counted(found.n, 'case')} only a gap of about {gap}{unit} or more is likely to be seen"
+                )
         if found.rows_needed is not None and found.rows_needed > found.n:
             parts.append(f"a gap of the size seen needs about {found.rows_needed:,} cases")
         return "; ".join(parts)
 
     @property
+    def diff_call(self) -> str:
+        """The call that shows case by case what changed from the baseline to the arm."""
+        return f"results.diff({self.baseline!r}, {self.arm!r}, score={self.score!r})"
+
+    @property
     def sentence(self) -> str:
-        """The comparison in one sentence."""
+        """The comparison in one sentence, and what to do next."""
         found = self.comparison
         if found.n == 0:
-            return f"Not comparable: no case is scored in both {self.arm} and {self.baseline}."
+            return (
+                f"Not comparable: no case is scored in both {self.arm} and {self.baseline}. "
+                "Next: results.summary() shows which has no answers or no scores."
+            )
         if found.wins == found.losses == 0:
-            return f"The same {self.score} as {self.baseline} in {'each of ' if found.n > 1 else ''}{_cases(found.n)}."
+            cases = f"{'each of ' if found.n > 1 else ''}{counted(found.n, 'case')}"
+            return (
+                f"{self.arm} has the same {self.score} as {self.baseline} in {cases}. "
+                "Next: take the cheaper of the two: results.compare('cost_usd')."
+            )
         count = f"won {self.wins}, lost {self.losses}, tied {found.ties}"
         if self.is_decided:
-            word = "Better" if self.is_better else "Worse"
-            return f"{word} than {self.baseline}: {self.gap}, {count}."
-        outlook = f" {self.outlook}." if self.outlook else ""
-        return f"Undecided against {self.baseline}: {self.gap}, {count}.{outlook}"
+            word = "better" if self.is_better else "worse"
+            lost = f"read the {counted(self.losses, 'case')} lost: {self.diff_call}.worse"
+            return (
+                f"{self.arm} is {word} than {self.baseline} on {self.score}: {self.gap}, {count}. "
+                f"Next: {lost if self.losses else 'results.compare(' + repr('cost_usd') + ') has the price of it'}."
+            )
+        outlook = f": {self.outlook}" if self.outlook else ", or decide by cost"
+        return (
+            f"{self.arm} against {self.baseline} is undecided on {self.score}: {self.gap}, {count}. "
+            f"Next: add cases{outlook}."
+        )
 
 
 def compare_arms(
@@ -139,13 +179,16 @@ def compare_arms(
     """
     labels = arm_labels(view.arms)
     name = chosen_score(view, score)
-    base = _chosen_baseline(view, baseline)
+    base = chosen_baseline(view, baseline)
     scores, is_lower = case_scores(view, name), counts_down(view, name)
     others = [place for place in range(len(labels)) if place != base]
     found = [_paired(scores.values[place], scores.values[base], scores, level) for place in others]
     adjusted = holm([comparison.p_value for comparison in found])
+    # A missing answer counted as 0 seconds would be the best there is.
+    worst = [None if is_lower else _worst_case(scores, place, base, level) for place in others]
+    again = holm([(one or first).p_value for one, first in zip(worst, found, strict=True)])
     made = []
-    for place, comparison, p_holm in zip(others, found, adjusted, strict=True):
+    for nth, (place, comparison) in enumerate(zip(others, found, strict=True)):
         both = ~np.isnan(scores.values[place]) & ~np.isnan(scores.values[base])
         made.append(
             ArmComparison(
@@ -155,11 +198,12 @@ def compare_arms(
                 comparison=comparison,
                 mean=float(scores.values[place][both].mean()) if both.any() else None,
                 baseline_mean=float(scores.values[base][both].mean()) if both.any() else None,
-                p_holm=p_holm,
+                p_holm=adjusted[nth],
                 family=sum(p is not None for p in adjusted),
                 level=level,
-                # A missing answer counted as 0 seconds would be the best there is.
-                delta_failures_as_0=None if is_lower else _delta_failures_as_0(scores, place, base),
+                left_out=int(_left_out(scores, place, base).sum()),
+                worst_case=worst[nth],
+                worst_p_holm=again[nth] if worst[nth] is not None else None,
                 lower_is_better=is_lower,
             )
         )
@@ -219,28 +263,6 @@ def chosen_score(view: RunView, score: str | None) -> str:
     return bare
 
 
-def verdict_text(view: RunView, *, level: float = 0.95) -> str:
-    """Returns a few lines of plain words: which arm is best by the first score, by how much, and what to do next."""
-    names = score_names(view)
-    if not names:
-        return "No verdict: nothing is scored yet. Next: results.score(tk.contains()) or a function of yours."
-    name = names[0]
-    scores = case_scores(view, name)
-    labels = arm_labels(view.arms)
-    shown = for_screen(name, keep_lines=False)
-    if np.isnan(scores.values).all():
-        return f"No verdict: {shown} has no number for any trial{_commonest_reason(view, name)}."
-    if len(labels) == 1:
-        found = estimate(scores.values[0], clusters=scores.clusters, level=level)
-        lines = [f"{labels[0]}: {shown} {_mean_in_words(found)}. One arm: there is nothing to compare it with."]
-    else:
-        lines = _headline(compare_arms(view, level=level))
-    if len(names) > 1:
-        others = ", ".join(f"results.compare({other!r})" for other in names[1:4])
-        lines.append(for_screen(f"By the other scores: {others}.", keep_lines=False))
-    return "\n".join(lines)
-
-
 def amount(value: float, binary: bool) -> str:
     """Returns a difference with its sign: in points of a hundred for shares, else with three digits.
 
@@ -251,106 +273,35 @@ def amount(value: float, binary: bool) -> str:
     return f"{value * 100:+.1f}" if binary else f"{value:+.3g}"
 
 
-def _headline(compared: Sequence[ArmComparison]) -> list[str]:
-    better = sorted((one for one in compared if one.is_better), key=_delta, reverse=True)
-    worse = [one for one in compared if one.is_worse]
-    base, score = compared[0].baseline, compared[0].score
-    if better:
-        lead = better[0]
-        lines = [f"{lead.arm} beats the baseline {base} on {score}: {lead.gap}."]
-        if len(better) > 1:
-            also = _listed([one.arm for one in better[1:]])
-            lines.append(
-                f"Also better than the baseline: {also}. The gaps among these are not tested here; "
-                f"results.compare(baseline={lead.arm!r}) does."
-            )
-        lines += _dropped(lead)
-        if lead.losses:
-            lines.append(f"Next: read the {_cases(lead.losses)} that it lost: results.wide('score.{score}').")
-        return lines
-    lead = max(compared, key=_delta)
-    if len(worse) == len(compared):
-        lines = [
-            f"The baseline {base} is better than every other arm on {score}; the nearest is {lead.arm}: {lead.gap}."
-        ]
-        return lines + _dropped(lead)
-    if lead.comparison.n == 0:
-        return [f"No verdict: no case is scored both in an arm and in the baseline {base}."]
-    if all(one.comparison.wins == one.comparison.losses == 0 for one in compared):
-        lines = [f"Undecided: every arm has the same {score} as the baseline {base} in {_cases(lead.comparison.n)}."]
-    else:
-        lines = [f"Undecided: no arm is shown to be better than the baseline {base} on {score}."]
-        lines.append(f"Nearest to it or ahead: {lead.arm}, {lead.gap}.")
-    if worse:
-        lines.append(f"Worse than the baseline: {_listed([one.arm for one in worse])}.")
-    lines += _dropped(lead)
-    advice = f" {lead.outlook[0].upper()}{lead.outlook[1:]}." if lead.outlook else ""
-    lines.append(f"Next: add cases, or keep the cheaper arm.{advice}")
-    return lines
-
-
-def _delta(one: ArmComparison) -> float:
-    return one.gain if one.comparison.delta is not None else float("-inf")
-
-
-def _dropped(one: ArmComparison) -> list[str]:
-    if one.delta_failures_as_0 is None:
-        return []
-    dropped = one.comparison.only_a + one.comparison.only_b
-    shown = amount(one.delta_failures_as_0, one.comparison.is_binary)
-    unit = " points" if one.comparison.is_binary else ""
-    return [
-        f"{_cases(dropped)} left out, scored in one of the two alone; with missing answers as 0 it is {shown}{unit}."
-    ]
-
-
 def _paired(a: np.ndarray, b: np.ndarray, scores: CaseScores, level: float) -> Comparison:
     return compare_paired(a, b, clusters=scores.clusters, level=level)
 
 
-def _delta_failures_as_0(scores: CaseScores, place: int, base: int) -> float | None:
-    a, b = scores.values[place], scores.values[base]
-    one_sided = np.isnan(a) != np.isnan(b)
-    if one_sided.sum() <= _TELLING_DROP * len(a):
+def _left_out(scores: CaseScores, place: int, base: int) -> NDArray[np.bool_]:
+    """The cases that are not compared and might have been: scored in one of the two, or not answered in one."""
+    missing, base_missing = np.isnan(scores.values[place]), np.isnan(scores.values[base])
+    failed = scores.failed[place] | scores.failed[base]
+    left_out: NDArray[np.bool_] = (missing != base_missing) | (missing & base_missing & failed)
+    return left_out
+
+
+def _worst_case(scores: CaseScores, place: int, base: int, level: float) -> Comparison | None:
+    if _left_out(scores, place, base).sum() <= _TELLING_DROP * scores.values.shape[1]:
         return None
-    a = np.where(np.isnan(a) & scores.failed[place], 0.0, a)
-    b = np.where(np.isnan(b) & scores.failed[base], 0.0, b)
-    difference = (a - b)[~np.isnan(a - b)]
-    return float(difference.mean()) if len(difference) else None
+    found = compare_worst_case(
+        scores.values[place],
+        scores.values[base],
+        failed_a=scores.failed[place].tolist(),
+        failed_b=scores.failed[base].tolist(),
+        clusters=scores.clusters,
+        level=level,
+    )
+    return found if found.n else None
 
 
-def _chosen_baseline(view: RunView, baseline: str | int | None) -> int:
+def chosen_baseline(view: RunView, baseline: str | int | None) -> int:
+    """Returns the place of the arm that the others are compared with: the one named, else the one planned."""
     if baseline is not None:
         return find_arm(view, baseline)
     indices = [arm.index for arm in view.arms]
     return indices.index(view.baseline) if view.baseline in indices else 0
-
-
-def _commonest_reason(view: RunView, name: str) -> str:
-    reasons = Counter(
-        score.explanation
-        for scores in view.scores.values()
-        for score in scores
-        if score.name == name and score.explanation
-    )
-    if not reasons:
-        return ""
-    reason, count = reasons.most_common(1)[0]
-    return f" ({for_screen(shorten(reason, 120), keep_lines=False)}: {count} trials)"
-
-
-def _mean_in_words(found: Estimate) -> str:
-    if found.mean is None:
-        return "has no number"
-    told = ""
-    if found.interval is not None:
-        told = f", {found.interval.level * 100:g} % interval {found.interval.low:.3g} to {found.interval.high:.3g}"
-    return f"{found.mean:.3g} ({_cases(found.n)}{told})"
-
-
-def _cases(n: int) -> str:
-    return f"{n:,} case" if n == 1 else f"{n:,} cases"
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return "; ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")

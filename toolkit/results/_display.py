@@ -11,12 +11,12 @@ from tabulate import tabulate
 
 from toolkit._records import RunView
 from toolkit.results._columns import Row, as_json, cell_text, is_truncated, title
-from toolkit.results._compare import verdict_text
 from toolkit.results._frame import rows_of_view, score_names
 from toolkit.results._html import Safe, element, joined
 from toolkit.results._labels import arm_labels
 from toolkit.results._screen import for_screen, shorten
 from toolkit.results._summary import summary_table
+from toolkit.results._verdict import verdict_text
 from toolkit.scorers import is_refused
 from toolkit.store import measures_of
 

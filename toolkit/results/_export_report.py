@@ -9,12 +9,12 @@ import pandas as pd
 from tabulate import tabulate
 
 from toolkit._records import RunView
-from toolkit.results._compare import verdict_text
 from toolkit.results._display import header_line
 from toolkit.results._export_cells import latex_cell, markdown_cell
 from toolkit.results._export_summary import comparison_cells
 from toolkit.results._html import Safe, element, joined
 from toolkit.results._summary import wide_table
+from toolkit.results._verdict import verdict_text
 
 # Nothing may be fetched or run, whoever changes the page later; the style stands in the page itself.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

@@ -15,7 +15,7 @@ from toolkit.errors import TrialsFailedError, UnknownNameError, UsageError
 from toolkit.prompts import render
 from toolkit.results._audit import Audit, audit
 from toolkit.results._columns import cell_text
-from toolkit.results._compare import compare_arms, compare_table, verdict_text
+from toolkit.results._decision_face import DecisionFace
 from toolkit.results._display import html_form, text_form
 from toolkit.results._drift import Drift
 from toolkit.results._explain import Explanation, explain
@@ -28,9 +28,10 @@ from toolkit.results._score_face import ScoreFace
 from toolkit.results._scoring import Ask
 from toolkit.results._screen import for_screen, shorten
 from toolkit.results._summary import arms_table, summary_table, wide_table
+from toolkit.results._verdict import verdict_text
 
 
-class Results(ScoreFace, Faces):
+class Results(ScoreFace, DecisionFace, Faces):
     """What a run gave: `df` and everything that is computed from it.
 
     Args:
@@ -130,21 +131,6 @@ class Results(ScoreFace, Faces):
             level: Confidence level of `score.NAME.low` and `.high`.
         """
         return summary_table(self._view, level=level)
-
-    def compare(
-        self, score: str | None = None, baseline: str | int | None = None, *, level: float = 0.95
-    ) -> pd.DataFrame:
-        """Returns one row for each other arm: paired case by case with the baseline, in numbers and in a sentence.
-
-        Args:
-            score: Name of a score; `None` = the first.
-            baseline: Label or index of an arm; `None` = the one the run was planned with.
-            level: Confidence level of the interval; 1 - `level` is the error rate of the verdict over all rows.
-
-        Raises:
-            UsageError: If nothing is scored, or there is no such score or arm.
-        """
-        return compare_table(compare_arms(self._view, score=score, baseline=baseline, level=level))
 
     @property
     def verdict(self) -> str:

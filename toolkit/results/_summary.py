@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,22 @@ class CaseScores:
 
 def case_scores(view: RunView, name: str) -> CaseScores:
     """Returns the scores called `name` by arm and case."""
+
+    def read(row: Row) -> float | None:
+        score = row.scores.get(name)
+        return score.value if score is not None and score.is_scored else None
+
+    return case_values(view, name, read)
+
+
+def case_values(view: RunView, name: str, read: Callable[[Row], float | None]) -> CaseScores:
+    """Returns any number of a trial by arm and case, repeats averaged.
+
+    Args:
+        view: The run.
+        name: What the number is called.
+        read: Reads it from a trial; `None` = it has none.
+    """
     rows = rows_of_view(view)
     variables = {row.trial.case.index: row.trial.case.variables for row in rows}
     places = {index: place for place, index in enumerate(variables)}
@@ -45,9 +61,9 @@ def case_scores(view: RunView, name: str) -> CaseScores:
     for row in rows:
         cell = arms[row.trial.arm.index], places[row.trial.case.index]
         answered[cell] += row.answer is not None
-        score = row.scores.get(name)
-        if score is not None and score.is_scored:
-            totals[cell] += score.value
+        value = read(row)
+        if value is not None:
+            totals[cell] += value
             counts[cell] += 1
     values = np.full(shape, np.nan)
     np.divide(totals, counts, out=values, where=counts > 0)
@@ -151,7 +167,7 @@ def total_cost_usd(rows: Sequence[Row]) -> float | None:
     return _total([row.measures.cost_usd for row in rows if row.measures and row.answer and not row.is_cached])
 
 
-def _mean_cost_usd(rows: Sequence[Row]) -> float | None:
+def mean_cost_usd(rows: Sequence[Row]) -> float | None:
     """What an answer costs, whoever paid for it: those of the store count, those taken from an equal request do not."""
     costs = [
         row.measures.cost_usd
@@ -193,6 +209,18 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
     }
 
 
+def counts_by_arm(view: RunView, score: str) -> list[dict[str, int]]:
+    """Returns for each arm `n`, `ok`, `refused`, `truncated`, `missing` (no answer) and `unscored` (no such score)."""
+    by_arm: dict[int, list[Row]] = {arm.index: [] for arm in view.arms}
+    for row in rows_of_view(view):
+        by_arm[row.trial.arm.index].append(row)
+    made = []
+    for rows in by_arm.values():
+        counts = _counts(rows)
+        made.append(counts | {"missing": counts["n"] - counts["ok"], "unscored": _unscored(rows, score)})
+    return made
+
+
 def _measures(rows: Sequence[Row]) -> dict[str, Any]:
     answers = [row.answer for row in rows if row.answer is not None]
     cost = total_cost_usd(rows)
@@ -201,7 +229,7 @@ def _measures(rows: Sequence[Row]) -> dict[str, Any]:
     ]
     return {
         "cost_usd": cost if answers else None,
-        "cost_usd_mean": _mean_cost_usd(rows),
+        "cost_usd_mean": mean_cost_usd(rows),
         "latency_s": float(np.median(latencies)) if latencies else None,
         "latency_s_p95": float(np.quantile(latencies, 0.95)) if latencies else None,
         "input_tokens": _sum_if_known([answer.usage.input_tokens for answer in answers]),

@@ -3,6 +3,7 @@
 from toolkit.scorers._asking import AskingScorer
 from toolkit.scorers._choice import numeric, one_of
 from toolkit.scorers._fingerprint import UNVERSIONED
+from toolkit.scorers._forms import FORMS, Form, answer_form
 from toolkit.scorers._json import json_path, json_schema, json_valid
 from toolkit.scorers._judge import (
     UNREAD,
@@ -24,16 +25,19 @@ from toolkit.scorers._semantic import EmbeddingScorer, semantic
 from toolkit.scorers._text import TextScorer, contains, exact, regex
 
 __all__ = [
+    "FORMS",
     "UNREAD",
     "UNVERSIONED",
     "AskingScorer",
     "EmbeddingScorer",
+    "Form",
     "FunctionScorer",
     "Judge",
     "PairJudge",
     "RuleScorer",
     "Scorer",
     "TextScorer",
+    "answer_form",
     "as_scorer",
     "as_scorers",
     "bleu",

@@ -109,6 +109,17 @@ def json_path(path: str, expected: Any = _NOT_GIVEN, *, fenced: bool = False, na
     return rule_scorer("json_path", rule, options, name=name, label=path)
 
 
+def json_form(text: str) -> str | None:
+    r"""Returns the canonical form of an answer that is one JSON value, a Markdown block around it or not, else `None`.
+
+    Example:
+        >>> json_form('{"b": 1.0, "a": 2}'), json_form("no")
+        ('{"a":2,"b":1}', None)
+    """
+    value, problem = _read(text, fenced=True)
+    return None if problem is not None else canonical_json(value)
+
+
 def _valid(outcome: Outcome, case: Case, *, fenced: bool) -> Verdict:
     _, problem = _read(outcome.text, fenced=fenced)
     return (1.0, None) if problem is None else (0.0, problem)
