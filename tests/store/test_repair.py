@@ -90,6 +90,26 @@ def test_what_is_saved_is_right(path, tmp_path, seed):
     store.close()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_page_in_the_place_of_another_brings_nothing_twice(path, seed):
+    """Where a page of a table was written over another of it, no row is saved twice and what is saved is right."""
+    right, whole = content(path), path.read_bytes()
+    size = int.from_bytes(whole[16:18], "big")
+    pages = [whole[start : start + size] for start in range(0, len(whole), size)]
+    # A page with a table's rows begins with 13; in these the answers stand.
+    answers = [number for number, page in enumerate(pages) if page[0] == 13 and b"answer " in page]
+    source, target = random.Random(seed).sample(answers, 2)
+    pages[target] = pages[source]
+    path.write_bytes(b"".join(pages))
+    made = repair_store(path)
+    assert 0 < made.saved["answer"] < 30
+    store = RunStore(made.path)
+    view = store.load_run("run-1")
+    assert len(view.outcomes) == made.saved["answer"]
+    assert all(right[1][key].response == each.response for key, each in view.outcomes.items())
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("sql", "told", "answers"),
     [

@@ -252,7 +252,7 @@ class _Reader:
         place = f"{place} ({name}).litellm_params"
         params, unset = self.resolve(entry.get("litellm_params"), place)
         integration = params.get("prompt_integration")
-        if integration not in INTEGRATIONS:
+        if not isinstance(integration, str) or integration not in INTEGRATIONS:
             known = ", ".join(INTEGRATIONS)
             raise ConfigError(f"{place}.prompt_integration is one of {known}; got {integration!r}.")
         _tell_unknown(params, _PROMPT_PARAMS, place)

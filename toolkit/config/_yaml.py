@@ -13,6 +13,9 @@ MAX_YAML_BYTES = 1_000_000
 # A YAML alias repeats a subtree; nine levels of ten aliases would be a billion nodes.
 _MAX_YAML_NODES = 100_000
 
+# Python neither prints nor turns into a float what is much longer.
+_MAX_DIGITS = 200
+
 
 def load_yaml(text: str, *, where: str) -> Any:
     """Returns the plain data of one YAML document: mappings, lists, text, numbers, booleans and `None`.
@@ -22,8 +25,8 @@ def load_yaml(text: str, *, where: str) -> Any:
         where: What is read (a path), for messages.
 
     Raises:
-        ConfigError: If it is not YAML, uses tags that build objects, repeats a key, is too large, or grows without
-            bound through aliases; the message names `where` and the line.
+        ConfigError: If it is not YAML, uses tags that build objects, repeats a key, is too large, has a number of
+            more than 200 digits, or grows without bound through aliases; the message names `where` and the line.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_YAML_BYTES:
         raise ConfigError(f"{where}: larger than {MAX_YAML_BYTES:,} bytes; settings and prompts are smaller than that.")
@@ -37,11 +40,14 @@ def load_yaml(text: str, *, where: str) -> Any:
     except ConfigError:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: not valid YAML: {str(error).splitlines()[0]}.") from error
+        raise ConfigError(f"{where}: not valid YAML: {str(error).partition(chr(10))[0]}.") from error
+    except (LookupError, AttributeError, TypeError) as error:
+        # How PyYAML fails at `!!bool maybe`, `!!int ''`, `!!timestamp soon`.
+        raise ConfigError(f"{where}: not valid YAML: a value is not of the type that its tag names.") from error
 
 
 def _check_node(node: yaml.Node | None, *, where: str) -> None:
-    """Refuses duplicate keys and documents whose aliases multiply beyond `_MAX_YAML_NODES`."""
+    """Refuses duplicate keys, endless numbers and documents whose aliases multiply beyond `_MAX_YAML_NODES`."""
     pending = [node] if node is not None else []
     seen = 0
     while pending:
@@ -60,3 +66,6 @@ def _check_node(node: yaml.Node | None, *, where: str) -> None:
                 pending += [key, value]
         elif isinstance(current, yaml.SequenceNode):
             pending += current.value
+        elif current.tag == "tag:yaml.org,2002:int" and len(current.value) > _MAX_DIGITS:
+            line = current.start_mark.line + 1
+            raise ConfigError(f"{where}, line {line}: a number of more than {_MAX_DIGITS} digits; write it in quotes.")

@@ -108,17 +108,20 @@ async def stream_complete(
     engine: Engine,
     call: CompletionCall,
     *,
+    prepared: Prepared,
     recorder: Recorder | None = None,
-    draw: float | None = None,
-    prepared: Prepared | None = None,
 ) -> AsyncGenerator[Mapping[str, Any], None]:
     """Yields the chunks of a call in OpenAI's form; until the first, failures are tried again and fall back.
 
     Arguments and errors are those of `complete`. A stream that breaks off after its first chunk raises: what was
     shown cannot be taken back.
+
+    Args:
+        engine: What it takes.
+        call: What was asked.
+        prepared: As `prepare` made it: what is wrong with a call is told before its stream begins.
+        recorder: Keeps the call; `None` = nobody does.
     """
-    if prepared is None:
-        prepared = await prepare(engine, call, draw=engine.rng.random() if draw is None else draw)
     last: ProviderError | None = None
     for way in prepared.ways:
         await way.route.provider.prepare(way.route.model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -216,29 +215,30 @@ def _every_row(damaged: sqlite3.Connection, query: str, name: str, lost: list[st
     """Every row that can be read, from the front, and after a place that cannot from behind it or from the back."""
     keys = _KEYS.get(name, ("rowid",))
     seen: set[int] = set()
-    unread = False
-    for ending in ("", f" ORDER BY {', '.join(f'{key} DESC' for key in keys)}"):
-        try:
-            for row in damaged.execute(query + ending):
-                if hash(row) not in seen:
-                    seen.add(hash(row))
-                    yield row
-            if not ending:
-                return
-        except sqlite3.Error:
-            unread = True
-    if unread and keys == ("rowid",) and _columns_of(damaged, name):
+    try:
+        yield from _new_rows(damaged, query, seen)
+        return
+    except sqlite3.Error:
+        with contextlib.suppress(sqlite3.Error):
+            yield from _new_rows(damaged, f"{query} ORDER BY {', '.join(f'{key} DESC' for key in keys)}", seen)
+    if keys == ("rowid",) and _columns_of(damaged, name):
         yield from _by_number(damaged, query, seen)
-    if unread:
-        lost.append(f"Some pages of {name!r} cannot be read; {len(seen):,} rows around them were.")
+    lost.append(f"Some pages of {name!r} cannot be read; {len(seen):,} rows around them were.")
+
+
+def _new_rows(damaged: sqlite3.Connection, query: str, seen: set[int]) -> Iterator[Sequence[Any]]:
+    """Rows that were not seen yet; a page that stands twice in a damaged file brings its rows twice."""
+    for row in damaged.execute(query):
+        if hash(row) not in seen:
+            seen.add(hash(row))
+            yield row
 
 
 def _by_number(damaged: sqlite3.Connection, query: str, seen: set[int]) -> Iterator[Sequence[Any]]:
     """Rows between two places that cannot be read, each asked for by its number."""
-    misses = 0
-    for number in itertools.count(1):
-        if misses >= _MOST_SKIPPED:
-            return
+    number = misses = 0
+    while misses < _MOST_SKIPPED:
+        number += 1
         try:
             row = damaged.execute(f"{query} WHERE rowid = ?", (number,)).fetchone()
         except sqlite3.Error:
