@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP_QUIET = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test soak check lint types format bench notebooks clean
+.PHONY: demo test soak coverage mutate check lint types format bench notebooks clean
 
 demo: $(VENV)/.demo-installed
 	@$(BIN)/python -m toolkit demo
@@ -16,6 +16,20 @@ test: $(VENV)/.dev-installed
 # Kills, interrupts and floods for many minutes; the same rules as in `make test`, many more times.
 soak: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest -m soak
+
+# Every line and branch of the engine and the store is run by the tests that speak of them; below 100 % this fails.
+COVERING = tests/engine tests/store tests/faults tests/sweep tests/config tests/proxy tests/providers tests/cli \
+	tests/prompts/test_completion_spec_3.py tests/test_completion_spec_7.py
+coverage: $(VENV)/.dev-installed
+	$(BIN)/python -m pytest -q --cov=toolkit.engine --cov=toolkit.store --cov-branch --cov-fail-under=100 \
+		--cov-report=term-missing:skip-covered $(COVERING)
+
+# Changes the code of retry, limits, budget and store in thousands of places, and counts what the tests notice.
+# It goes on where it was stopped; ONLY='toolkit.engine._retry.*' (or several) takes a part.
+ONLY ?=
+mutate: $(VENV)/.mutate-installed
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/mutmut run --max-children 1 $(foreach part,$(ONLY),'$(part)')
+	$(BIN)/python scripts/mutation_figures.py
 
 check: lint types test
 
@@ -54,6 +68,11 @@ $(VENV)/.dev-installed: pyproject.toml | $(VENV)/bin/python
 	@$(PIP_QUIET) -e '.[dev]'
 	@touch $@
 
+$(VENV)/.mutate-installed: pyproject.toml | $(VENV)/.dev-installed
+	@echo "Installing the tool that changes the code into $(VENV) ..."
+	@$(PIP_QUIET) -e '.[mutate]'
+	@touch $@
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "This needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
@@ -61,4 +80,4 @@ $(VENV)/bin/python:
 		{ rm -rf $(VENV); echo "Python's venv module does not work (on Debian: apt install python3-venv)."; exit 1; }
 
 clean:
-	rm -rf $(VENV) demo-results .toolkit build dist
+	rm -rf $(VENV) demo-results .toolkit build dist mutants

@@ -326,3 +326,90 @@ def test_what_an_answer_came_to_is_what_was_counted():
 def test_an_amount_is_never_rounded_to_nothing(usd, words):
     """USD has two decimals, or as many as it takes to show two digits."""
     assert usd_words(usd) == words
+
+
+def test_a_refusal_names_what_is_not_known():
+    """The row of an attempt of unknown price and length says so, of each cap."""
+    failure = Budget(usd=0.5, max_tokens=5000).refusal(Spend(usd=None, calls=1, tokens=None))
+    assert "it could cost an unknown sum, $0.50 of budget_usd=0.5 was left" in failure.message
+    assert "it could take an unknown number of tokens, 5,000 of max_tokens=5000 were left" in failure.message
+    assert failure.error_type == "SweepError"
+
+
+def test_a_cap_that_was_passed_has_nothing_left():
+    """Where an attempt was billed beyond its worst case, what is left of each cap is nothing, never less."""
+    spent = Spend(usd=0.9, calls=9, tokens=9000)
+    failure = Budget(usd=0.5, max_calls=5, max_tokens=5000, spent=spent).refusal(Spend(usd=0.1, calls=1, tokens=10))
+    assert "$0 of budget_usd=0.5 was left" in failure.message
+    assert "0 of max_calls=5 were left" in failure.message
+    assert ", 0 of max_tokens=5000 were left" in failure.message
+
+
+def test_only_what_is_capped_is_told():
+    """The refusal of a budget with one cap speaks of that one."""
+    message = Budget(max_calls=5).refusal(Spend(usd=0.1, calls=1, tokens=10)).message
+    assert message.startswith("Not sent: 5 of max_calls=5 were left. ")
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        (Usage(input_tokens=7), None),
+        (Usage(output_tokens=3), None),
+        (Usage(input_tokens=0, output_tokens=3), 3),
+        (Usage(input_tokens=7, output_tokens=0), 7),
+    ],
+)
+def test_half_a_count_of_tokens_is_none(usage, tokens):
+    """Tokens are known where both sides were counted, and a side may be nothing."""
+    assert spent_on(Response(text="a", finish_reason="stop", usage=usage, raw=EMPTY), None).tokens == tokens
+
+
+def test_one_dollar_has_two_decimals():
+    """From one USD on, two decimals are enough."""
+    assert (usd_words(1), usd_words(1.005), usd_words(-0.00231)) == ("$1.00", "$1.00", "$-0.0023")
+
+
+def test_what_is_given_back_leaves_no_trace():
+    """A reservation that was never sent costs no money, no call and no token, and its room is there for who waits."""
+
+    async def play():
+        budget = Budget(usd=1.0, max_calls=2, max_tokens=10)
+        first = await budget.reserve(Spend(usd=0.8, calls=1, tokens=8))
+        waiting = asyncio.ensure_future(budget.reserve(Spend(usd=0.9, calls=1, tokens=9)))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        budget.release(first)
+        async with asyncio.timeout(5):
+            second = await waiting
+        return budget.spent, budget.reserved, second.worst
+
+    assert _sync.run(play()) == (Spend(), Spend(usd=0.9, calls=1, tokens=9), Spend(usd=0.9, calls=1, tokens=9))
+
+
+def test_the_answer_s_form_is_part_of_the_input():
+    """A schema that the answer has to fit is counted with the messages, at its upper estimate."""
+    schema = {"type": "json_schema", "json_schema": {"name": "parcel", "schema": {"type": "object"}}}
+    plain, formed = request(max_tokens=1), request(max_tokens=1, response_format=schema)
+    assert worst_case(formed, prices=PRICES).tokens > worst_case(plain, prices=PRICES).tokens + 10
+
+
+def test_who_gives_up_lets_the_next_one_go_at_once():
+    """When a large attempt that waits is cancelled, the small one behind it that fits is served without more ado."""
+
+    async def play():
+        budget = Budget(usd=1.0)
+        await budget.reserve(Spend(usd=0.5, calls=1))
+        large = asyncio.ensure_future(budget.reserve(Spend(usd=0.9, calls=1)))
+        small = asyncio.ensure_future(budget.reserve(Spend(usd=0.3, calls=1)))
+        await asyncio.sleep(0)
+        large.cancel()
+        async with asyncio.timeout(5):
+            return (await small).worst, budget.reserved.usd
+
+    assert _sync.run(play()) == (Spend(usd=0.3, calls=1), 0.8)
+
+
+def test_a_reservation_tells_the_worst_case_that_it_is_for():
+    """What was set aside at once is told by the reservation, as it was asked for."""
+    assert asked(Budget(usd=1.0), Spend(usd=0.3, calls=1)).worst == Spend(usd=0.3, calls=1)

@@ -16,7 +16,9 @@ from toolkit.engine._limits_level import (
     after_other_failure,
     after_refusal,
     first_level,
+    limited_to,
     restarted,
+    with_at_least,
 )
 
 
@@ -187,3 +189,119 @@ def test_whatever_comes_back_the_limit_keeps_its_bounds(seed, most):
         else:
             level = after_other_failure(level)
         assert 1 <= level.limit <= level.ceiling == most
+
+
+def test_a_restart_keeps_nothing_but_the_ceiling():
+    """After a sleep of the machine answers to calls sent before it say nothing, and the highest limit stays."""
+    before = Level(limit=64, ceiling=300, is_doubling=False, proven=40, latest=5, answers=9, is_new=False)
+    assert restarted(before, now=100.0) == Level(limit=1, ceiling=300, lowered_at=100.0)
+
+
+USED = Level(
+    limit=60, proven=50, clean=9, peak=40, refused=2, usual=3, latest=0b101, answers=30, is_new=False, is_doubling=False
+)
+
+
+@pytest.mark.parametrize(("number", "limit"), [(20, 20), (90, 60), (0, 1)])
+def test_a_number_that_was_seen_to_be_the_limit_is_proven(number, limit):
+    """A limit that was seen is taken and tried again from after 5 seconds; it never rises by that; answers stay."""
+    assert limited_to(USED, number, now=7.0) == Level(
+        limit=limit, proven=limit, lowered_at=7.0, hold_until=12.0, latest=0b101, answers=30, is_new=False,
+        is_doubling=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked_for", "limit"), [(70, 70), (300, 80), (60, 60), (5, 60)])
+def test_places_that_a_pace_needs_are_given_within_the_ceiling(asked_for, limit):
+    """A limit rises to what is needed, never beyond its ceiling, and never falls by it."""
+    assert with_at_least(replace(USED, ceiling=80), asked_for).limit == limit
+
+
+def test_an_episode_begins_everything_anew():
+    """After a cut nothing is proven and no answer counts; the next round begins 5 seconds later."""
+    level, verdict = USED, Verdict.STRAY
+    while verdict is not Verdict.EPISODE:
+        level, verdict = refuse(level, at=7.0)
+        level = replace(level, usual=9)
+    assert level == Level(
+        limit=42, lowered_at=7.0, is_cut=True, hold_until=12.0, is_new=False, is_doubling=False, usual=9
+    )
+
+
+def test_a_round_begins_with_nothing():
+    """After a clean round its answers, its peak and its refusals are counted anew, and its refusals are the usual."""
+    level = replace(USED, limit=10, clean=9, peak=8, proven=0)
+    assert after_answer(level, sent_at=1.0, in_flight=8, now=2.0) == Level(
+        limit=11, proven=10, usual=2, latest=0b1010, answers=31, is_new=False, is_doubling=False
+    )
+
+
+@pytest.mark.parametrize(("in_flight", "limit"), [(8, 11), (7, 10)])
+def test_a_round_counts_from_four_fifths_of_the_limit(in_flight, limit):
+    """With 8 of 10 places in use a clean round adds a call, with 7 it adds none and proves nothing."""
+    level = after_answer(replace(USED, limit=10, clean=9, peak=0, proven=0), sent_at=1.0, in_flight=in_flight, now=2.0)
+    assert (level.limit, level.proven, level.clean) == (limit, 10 if limit == 11 else 0, 0)
+
+
+def test_the_most_that_a_round_met_counts():
+    """A round in which one answer met enough calls counts, whatever the others met."""
+    level = replace(USED, limit=10, clean=0, peak=0, proven=0)
+    for in_flight in (1, 9, *[2] * 8):
+        level = after_answer(level, sent_at=1.0, in_flight=in_flight, now=2.0)
+    assert (level.limit, level.proven) == (11, 10)
+
+
+@pytest.mark.parametrize(("sent_at", "now", "is_counted"), [(5.0, 12.0, True), (4.9, 12.0, False), (5.0, 11.9, False)])
+def test_answers_count_from_the_end_of_the_hold(sent_at, now, is_counted):
+    """An answer counts when its call was sent no sooner than the limit went down, and from the end of the hold on."""
+    level = replace(USED, limit=10, clean=0, peak=0, lowered_at=5.0, hold_until=12.0)
+    after = after_answer(level, sent_at=sent_at, in_flight=3, now=now)
+    assert (after.clean, after.peak) == ((1, 3) if is_counted else (0, 0))
+    assert (after.latest, after.answers) == (0b1010, 31)
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "now", "verdict"),
+    [
+        (9.9, 20.0, Verdict.SAME_EPISODE),
+        (10.0, 10.9, Verdict.SAME_EPISODE),
+        (10.0, 11.0, Verdict.STRAY),
+        (12.0, 12.5, Verdict.STRAY),
+    ],
+)
+def test_an_episode_lasts_a_second_and_for_all_that_was_sent_before(sent_at, now, verdict):
+    """A refusal belongs to an episode when its call was sent before the cut, or it comes within a second of it."""
+    level = replace(USED, lowered_at=10.0, is_cut=True, hold_until=15.0, latest=0, answers=40)
+    after, found = after_refusal(level, sent_at=sent_at, pending=0, asked_s=None, now=now)
+    assert found is verdict
+    if verdict is Verdict.SAME_EPISODE:
+        assert after == replace(level, hold_until=max(15.0, now + 5.0))
+
+
+def test_a_refusal_from_before_a_gentle_step_back_is_a_stray():
+    """Where the limit went down without an episode, refusals of calls sent before that say nothing at all."""
+    level = replace(USED, lowered_at=10.0)
+    assert after_refusal(level, sent_at=9.9, pending=0, asked_s=None, now=10.5) == (level, Verdict.STRAY)
+    assert after_refusal(level, sent_at=10.0, pending=0, asked_s=None, now=10.5)[0] != level
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(4, Verdict.EPISODE), (5, Verdict.STRAY)])
+def test_one_refusal_is_enough_where_four_calls_are_allowed(limit, verdict):
+    """With a limit of 4 one refusal in three answers is an episode, with 5 it takes two."""
+    level = Level(limit=limit, is_new=False, answers=2)
+    assert refuse(level)[1] is verdict
+
+
+def test_only_the_latest_hundred_answers_are_remembered():
+    """However many answers there were, a hundred are kept, the newest last."""
+    level = replace(USED, latest=1 << 99, answers=100)
+    after = after_other_failure(level)
+    assert (after.latest, after.answers, after.is_new) == (0, 100, False)
+
+
+def test_a_step_back_by_share_counts_its_hundred_anew():
+    """After six refusals in a hundred lowered the limit by 6 %, they do not lower it once more."""
+    sixth = replace(USED, limit=100, ceiling=100, proven=0, latest=0b11111 << 50, answers=100)
+    level, verdict = after_refusal(sixth, sent_at=1.0, pending=60, asked_s=9.0, now=2.0)
+    assert verdict is Verdict.EASED
+    assert level == Level(limit=94, ceiling=100, lowered_at=2.0, hold_until=11.0, is_new=False, is_doubling=False)

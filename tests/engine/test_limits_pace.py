@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from toolkit.engine._limits_pace import Pace, after_episode, after_stray, tried_higher
@@ -81,3 +83,46 @@ def test_a_try_that_fails_never_goes_below_what_was_kept():
     """A refusal of a pace a little higher than the one that was kept goes back to that one."""
     higher = Pace(per_s=30.5, known=30.0, lowered_at=0.0, grow_at=5.0, step=0.1)
     assert after_stray(higher, sent_at=4.0, now=4.0).per_s == 30.0
+
+
+def test_an_episode_begins_everything_anew():
+    """After an episode the new pace is the known one, calls are counted from then, and 3 % more is tried in 2 s."""
+    tried = replace(PACED, known=20.0, step=0.1)
+    assert after_episode(tried, accepted=1, paused_s=0.0, now=10.0) == Pace(
+        per_s=24.0, known=24.0, since=10.0, lowered_at=10.0, grow_at=12.0, step=0.03, rest_s=2.0
+    )
+
+
+@pytest.mark.parametrize(("now", "since"), [(0.9, 0.0), (15.1, 15.1)])
+def test_an_episode_that_teaches_nothing_still_slows_down(now, since):
+    """A known pace falls by 5 %; the count goes on where the last episode was less than a second ago."""
+    pace = after_episode(PACED, accepted=1, paused_s=0.0, now=now)
+    assert (pace.per_s, pace.since) == (pytest.approx(28.5), since)
+
+
+@pytest.mark.parametrize(("now", "per_s"), [(1.0, 57.6), (15.0, 3.84)])
+def test_from_one_to_fifteen_seconds_are_measured_both_included(now, per_s):
+    """60 calls in exactly one second are 60 a second, in exactly fifteen they are 4, less 4 %."""
+    assert after_episode(Pace(since=0.0), accepted=60, paused_s=0.0, now=now).per_s == pytest.approx(per_s)
+
+
+@pytest.mark.parametrize(("accepted", "per_s"), [(0, 0.303579), (100, 30.3579)])
+def test_of_nothing_but_pauses_a_tenth_counts(accepted, per_s):
+    """However long the pauses, a tenth of the time counts: 100 calls in 10 s are 31.6 a second, less 4 %."""
+    pace = after_episode(Pace(since=0.0), accepted=accepted, paused_s=10.0, now=10.0)
+    assert pace.per_s == pytest.approx(per_s, rel=1e-5)
+
+
+def test_a_single_refusal_begins_the_tries_anew():
+    """After a stray refusal what is known is no more than the pace, and the next try is a small one after 3 s."""
+    pace = after_stray(replace(PACED, step=0.1), sent_at=0.25, now=10.0)
+    assert pace == Pace(
+        per_s=pytest.approx(29.1), known=pace.per_s, since=0.0, lowered_at=10.0, grow_at=13.0, step=0.03, rest_s=3.0
+    )
+
+
+@pytest.mark.parametrize(("step", "known", "next_step"), [(0.03, 40.0, 0.045), (0.1, 35.0, 0.15), (0.9, 35.0, 1.0)])
+def test_what_was_kept_before_a_higher_try_is_known(step, known, next_step):
+    """The first try knows the pace so far; a later one half of what it added; no step more than doubles the pace."""
+    tried = tried_higher(Pace(per_s=40.0, known=30.0, grow_at=5.0, step=step), now=5.0)
+    assert (tried.known, tried.step) == (known, pytest.approx(next_step))

@@ -43,11 +43,7 @@ def test_what_a_retry_cannot_help_ends_at_once(error):
 )
 def test_what_a_retry_can_help_is_tried_four_times(error):
     """A rate limit, a server error, a broken connection and a time-out are tried four times in all."""
-    waits, tries = [], Tries()
-    while (decision := decide(error, tries))[0] is not None:
-        waits.append(decision[0])
-        tries = decision[1]
-    assert len(waits) == 3
+    assert sent_in_all(error)[0] == 4
 
 
 def test_the_provider_s_wait_is_taken_as_it_is_and_uses_up_no_try():
@@ -68,10 +64,7 @@ def test_asked_waits_end_at_their_total():
 
 def test_a_wait_of_zero_cannot_go_on_for_ever():
     """A provider that answers Retry-After: 0 again and again is asked four times in all."""
-    tries, sent = Tries(), 1
-    while (decision := decide(RateLimitError("slow", retry_after_s=0), tries))[0] is not None:
-        tries, sent = decision[1], sent + 1
-    assert sent == 4
+    assert sent_in_all(RateLimitError("slow", retry_after_s=0))[0] == 4
 
 
 @pytest.mark.parametrize(("attempt", "most"), [(2, 0.5), (3, 1.0), (4, 2.0), (8, 32.0), (5000, 32.0)])
@@ -144,3 +137,15 @@ def test_what_may_be_billed_is_sent_again_only_where_that_is_wanted():
     assert sent_in_all(ProviderTimeoutError("late", possibly_billed=True), policy=careful)[0] == 1
     assert sent_in_all(ProviderConnectionError("refused", kind="connect"), policy=careful)[0] == 4
     assert sent_in_all(ProviderTimeoutError("late", possibly_billed=True))[0] == 4
+
+
+def test_half_a_second_is_a_wait_of_its_own():
+    """A provider that asks for a short wait is taken at its word, and only a wait of nothing uses up a try."""
+    assert decide(RateLimitError("slow", retry_after_s=0.5))[1] == Tries(counted=0, waited_on_request_s=0.5)
+
+
+@pytest.mark.parametrize(("counted", "most_s"), [(0, 0.5), (1, 1.0), (2, 2.0)])
+def test_the_first_retry_has_the_shortest_wait(counted, most_s):
+    """After one failure up to half a second is waited, after two up to one, after three up to two."""
+    made = [after_failure(SERVER, Tries(counted=counted), policy=POLICY, rng=Random(seed)) for seed in range(300)]
+    assert most_s * 0.9 < max(wait_s for wait_s, _ in made) <= most_s
