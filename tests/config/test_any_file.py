@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from toolkit import _redact
 from toolkit.config import ConfigFile, load_yaml, parse_config, read_config
 from toolkit.errors import ConfigError
 
@@ -71,6 +72,12 @@ FILES = st.fixed_dictionaries(
 ENVIRON = {"SET": "openai/m"}
 
 
+@pytest.fixture(autouse=True)
+def keys_that_are_none(monkeypatch):
+    """Forgets the keys that are made up here: they are ordinary words, which the rest of the run may well print."""
+    monkeypatch.setattr(_redact, "_KNOWN", set())
+
+
 def settings_or_named_error(read):
     """Holds that reading gives settings, or an error of ours that names the file."""
     with warnings.catch_warnings():
@@ -102,7 +109,7 @@ def test_any_bytes_are_settings_or_a_typed_error(tmp_path, content):
 
 
 @given(content=FILES | CONTENT)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(content={"prompts": [{"prompt_id": "p", "litellm_params": {"prompt_integration": ["folder"]}}]})
 def test_any_values_are_settings_or_a_typed_error(content):
     """Whatever type a value of config.yaml has, it is taken or refused with an error of ours that names the file."""
@@ -114,3 +121,14 @@ def test_a_value_that_its_tag_does_not_fit_is_told(text):
     """A value that cannot be what its YAML tag says is refused as YAML that is not valid."""
     with pytest.raises(ConfigError, match=r"some\.yaml.*not valid YAML"):
         load_yaml(text, where="some.yaml")
+
+
+@pytest.mark.parametrize("value", ["[false]", "{a: b}", "true"])
+@pytest.mark.parametrize("key", ["api_key", "api_base", "langfuse_secret", "prompt_id"])
+def test_a_text_that_is_a_list_or_a_mapping_is_refused(key, value):
+    """A list, a mapping or a truth value in the place of a key, an address or a name is refused by its place."""
+    content = load_yaml(
+        f"model_list: [{{model_name: a, litellm_params: {{model: openai/m, {key}: {value}}}}}]", where="some.yaml"
+    )
+    with pytest.raises(ConfigError, match=rf"some\.yaml: .*litellm_params\.{key} is a text"):
+        parse_config(content, where="some.yaml", environ={})

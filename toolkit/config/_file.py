@@ -45,6 +45,13 @@ _PROMPT_PARAMS = frozenset(
     "provider_specific_query_params ignore_prompt_manager_model ignore_prompt_manager_optional_params".split()
 )
 
+# A list or `true` in the place of one of these is a slip of the pen; as text it would be sent somewhere.
+_TEXTS = (
+    "api_key api_base base_url api_version master_key langfuse_public_key langfuse_secret langfuse_secret_key "
+    "langfuse_host humanloop_api_key prompt_id prompt_version prompt_label prompt_directory dotprompt_content "
+    "global_prompt_directory prompt_source".split()
+)
+
 INTEGRATIONS = {
     "dotprompt": "folder",
     "folder": "folder",
@@ -281,7 +288,12 @@ class _Reader:
             for key, item in source.items()
             if isinstance(item, str) and item.startswith(_ENVIRON) and item.removeprefix(_ENVIRON) not in self._environ
         }
-        return self._filled(source), unset
+        filled: dict[str, Any] = self._filled(source)
+        for key in _TEXTS:
+            if isinstance(filled.get(key), list | dict | bool):
+                kind = type(filled[key]).__name__
+                raise ConfigError(f"{place}.{key} is a text; got a {kind}. Write one value there.")
+        return filled, unset
 
     def _filled(self, value: Any) -> Any:
         if isinstance(value, str) and value.startswith(_ENVIRON):
