@@ -13,9 +13,10 @@ demo: $(VENV)/.demo-installed
 test: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest
 
-# Kills, interrupts and floods for many minutes; the same rules as in `make test`, many more times.
+# Kills, interrupts and floods for many minutes, and examples drawn anew: the rules of `make test`, many more times.
 soak: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=anew
 
 # Every line and branch of the engine and the store is run by the tests that speak of them; below 100 % this fails.
 COVERING = tests/engine tests/store tests/faults tests/sweep tests/config tests/proxy tests/providers tests/cli \
