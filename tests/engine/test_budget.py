@@ -413,3 +413,22 @@ def test_who_gives_up_lets_the_next_one_go_at_once():
 def test_a_reservation_tells_the_worst_case_that_it_is_for():
     """What was set aside at once is told by the reservation, as it was asked for."""
     assert asked(Budget(usd=1.0), Spend(usd=0.3, calls=1)).worst == Spend(usd=0.3, calls=1)
+
+
+def test_once_abandoned_nobody_waits():
+    """After `abandon` who waited is cancelled, who would have to wait is too, and what fits is still given."""
+
+    async def play():
+        budget = Budget(max_tokens=10)
+        held = await budget.reserve(Spend(tokens=8))
+        waiting = asyncio.ensure_future(budget.reserve(Spend(tokens=8)))
+        await asyncio.sleep(0)
+        budget.abandon()
+        later = asyncio.ensure_future(budget.reserve(Spend(tokens=8)))
+        await asyncio.wait({waiting, later})
+        budget.release(held)
+        return waiting.cancelled(), later.cancelled(), budget.reserved.tokens, await budget.reserve(Spend(tokens=8))
+
+    *cancelled, reserved, given = _sync.run(play())
+    assert (cancelled, reserved) == ([True, True], 0)
+    assert given is not None

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.builders import make_arm, make_prompt
 from toolkit._records import Case, FrozenDict, Outcome, Request, Response, Trial, Usage
-from toolkit.engine import InFlight, RetryPolicy, Route
+from toolkit.engine import Budget, InFlight, RetryPolicy, Route
 from toolkit.errors import ProviderError, RateLimitError
 from toolkit.providers import Capabilities
 from toolkit.sweep._plan import Plan, Routes
@@ -209,12 +209,21 @@ def simulate(
     route: dict[str, Any] | None = None,
     stop: Any = None,
     during: Callable[[], Any] | None = None,
+    budget: Budget | None = None,
+    params: dict[str, Any] | None = None,
 ) -> Ended:
     """Runs a sweep of `trials` cases on each provider in made-up time, by the runner itself."""
     clock = clock or LoopClock()
     prompt = make_prompt()
     arms = tuple(
-        make_arm(index, prompt=prompt, model=f"{each.name}/m", provider=each.identity, model_sent="m")
+        make_arm(
+            index,
+            prompt=prompt,
+            model=f"{each.name}/m",
+            provider=each.identity,
+            model_sent="m",
+            params=FrozenDict(params or {}),
+        )
         for index, each in enumerate(providers)
     )
     cases = [Case(index=index, variables=FrozenDict({"word": f"w{index}"})) for index in range(trials)]
@@ -233,7 +242,7 @@ def simulate(
         beside = asyncio.ensure_future(during()) if during is not None else None
         sent = await run_plan(
             plan, engine, Limits(concurrency=concurrency, timeout_s=600), listener=events.append, clock=clock,
-            rng=Random(seed), policy=policy, stop=stop,
+            rng=Random(seed), policy=policy, stop=stop, budget=budget,
         )  # fmt: skip
         wall_s = asyncio.get_running_loop().time()
         if beside is not None:

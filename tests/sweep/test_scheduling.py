@@ -9,7 +9,7 @@ import pytest
 
 from tests.sweep.simulated import JumpingLoop, LoopClock, Rules, SimulatedProvider, simulate
 from toolkit._records import Response
-from toolkit.engine import RetryPolicy, Slots
+from toolkit.engine import Budget, RetryPolicy, Slots
 from toolkit.errors import AuthenticationError, ProviderConnectionError, ProviderError, RateLimitError
 from toolkit.sweep._events import LimitChanged, ModelSuspended
 from toolkit.sweep._queue import turns
@@ -251,6 +251,30 @@ def test_a_drained_run_ends_with_what_was_in_flight():
     assert ended.wall_s < 5.0
     assert len(ended.ledger.outcomes) < 500
     assert ended.sent == len(ended.ledger.outcomes)
+
+
+def test_a_drained_run_sends_nothing_that_waited_for_budget():
+    """Who waits for budget when a run is to end is neither sent nor refused, though room comes free."""
+    stop, clock = Stop(), LoopClock()
+
+    async def drain():
+        await clock.sleep(1.0)
+        stop.drain()
+
+    provider = SimulatedProvider(Rules(median_s=0.3, sigma=0.0), seed=0)
+    # An attempt may take 100 tokens and takes 2, so one is in flight at a time, and more of them would fit later.
+    ended = simulate(
+        [provider],
+        50,
+        params={"max_tokens": 90},
+        concurrency=8,
+        clock=clock,
+        stop=stop,
+        during=drain,
+        budget=Budget(max_tokens=150),
+    )
+    assert provider.sent_at == pytest.approx([0.0, 0.3, 0.6, 0.9])
+    assert ended.statuses == {"ok": 4}
 
 
 def test_a_cancelled_run_leaves_no_task_and_no_outcome_behind():

@@ -90,6 +90,7 @@ class Budget:
         self._settled = [_units(spent.usd or 0.0), spent.calls, spent.tokens or 0]
         self._reserved = [0, 0, 0]
         self._waiting: deque[tuple[Spend, tuple[int, int, int], asyncio.Future[Reservation | None]]] = deque()
+        self._is_abandoned = False
 
     @property
     def spent(self) -> Spend:
@@ -111,6 +112,9 @@ class Budget:
 
         Args:
             worst: Most that the attempt can come to; its unknown parts exceed any cap on them.
+
+        Raises:
+            asyncio.CancelledError: If it would have to wait, and `abandon` was called.
         """
         amount = self._amount(worst)
         if amount is None:
@@ -121,6 +125,8 @@ class Budget:
             return None
         turn: asyncio.Future[Reservation | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((worst, amount, turn))
+        if self._is_abandoned:
+            turn.cancel()
         try:
             return await turn
         except asyncio.CancelledError:
@@ -129,6 +135,12 @@ class Budget:
                 self.release(granted)
             self._serve_waiting()
             raise
+
+    def abandon(self) -> None:
+        """Cancels whoever waits, now and from now on: the run is to end, and nothing of it is sent any more."""
+        self._is_abandoned = True
+        for _, _, turn in self._waiting:
+            turn.cancel()
 
     def settle(self, reservation: Reservation, actual: Spend | None) -> None:
         """Replaces what was set aside by what the attempt came to; a second call for the same one does nothing.

@@ -221,8 +221,7 @@ class _Running:
 
     async def _watch(self, stop: Stop) -> None:
         await stop.wait_draining()
-        self._queue.close()
-        self._caller.slots.drain()
+        self._send_nothing_more()
         await stop.wait_cancelled()
         for worker in self._workers:
             worker.cancel()
@@ -262,8 +261,13 @@ class _Running:
         # That which counts most of what is held by now; one that found nothing to send counts nothing.
         if self._full is None or error.held >= self._full.held:
             self._full = error
+        self._send_nothing_more()
+
+    def _send_nothing_more(self) -> None:
         self._queue.close()
         self._caller.slots.drain()
+        if self._caller.budget is not None:
+            self._caller.budget.abandon()
 
     async def _send(self, job: Job) -> None:
         group, trial = job.group, job.trial
