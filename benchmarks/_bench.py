@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -50,21 +51,64 @@ def upstream(*, latency_ms: float = 0.0, gap_ms: float = 0.0, python: str = sys.
         process.stdout.close()
 
 
+class NotInstalledError(RuntimeError):
+    """A tool to compare with cannot be had on this machine; the message says why."""
+
+
 def environment(name: str, requirements: Sequence[str]) -> str:
     """Returns the Python of a virtual environment of its own, made in the cache folder at the first call.
 
     Raises:
-        subprocess.CalledProcessError: If it cannot be made or filled.
+        NotInstalledError: If it cannot be made or filled.
     """
     folder = CACHE / name
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    done = folder / ".installed"
-    if not done.exists() or done.read_text() != " ".join(requirements):
-        print(f"Installing {' '.join(requirements)} into {folder} ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *requirements], check=True)
-        done.write_text(" ".join(requirements))
+    made = [
+        [sys.executable, "-m", "venv", str(folder)],
+        [str(python), "-m", "pip", "install", "--quiet", *requirements],
+    ]
+    install(folder, made, what=" ".join(requirements))
     return str(python)
+
+
+def node_package(name: str, number: str, *, entry: str) -> list[str]:
+    """The start of the command that runs a program of the npm registry, installed into the cache folder at first.
+
+    Args:
+        name: Of the package.
+        number: Its version.
+        entry: File in the package that Node runs.
+
+    Raises:
+        NotInstalledError: If Node or npm is not there, or the package cannot be installed.
+    """
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise NotInstalledError(f"{'node' if node is None else 'npm'} is not on the PATH")
+    folder = CACHE / name
+    quiet = ["--no-audit", "--no-fund", "--no-progress", "--omit=dev", "--ignore-scripts"]
+    install(folder, [[npm, "install", "--prefix", str(folder), *quiet, f"{name}@{number}"]], what=f"{name}=={number}")
+    return [node, str(folder / "node_modules" / name / entry)]
+
+
+def install(folder: Path, commands: Sequence[Sequence[str]], *, what: str) -> None:
+    """Runs the commands that fill a folder, unless they have filled it with just that before.
+
+    Raises:
+        NotInstalledError: With the last line of what the failing command said.
+    """
+    done = folder / ".installed"
+    if done.exists() and done.read_text(encoding="utf-8") == what:
+        return
+    print(f"Installing {what} into {folder} ...", file=sys.stderr, flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for command in commands:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            said = (ended.stderr.strip() or ended.stdout.strip() or "nothing said").splitlines()
+            reason = next((line for line in said if "error" in line.lower()), said[-1])
+            raise NotInstalledError(f"{what} could not be installed: {reason[:200]}")
+    done.write_text(what, encoding="utf-8")
 
 
 def rounds(

@@ -9,12 +9,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _bench import HERE
+from _bench import HERE, cpu_s
 from load_server import fate
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -56,13 +58,21 @@ def text_of(prompt: int, case: int | str) -> str:
     return f"#{prompt}/{case}# Where is parcel {case}? It left the depot on Monday."
 
 
-def sweep(
-    base: str, *, prompts: int, cases: int, models: int, concurrency: int | None, first: int = 0
-) -> tuple[int, float]:
-    """Runs our sweep against the server, with a run store of its own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep of ours came to."""
 
-    Returns how many rows of its frame are ok, and the seconds from the first request to the last answer on record.
-    """
+    rows: int
+    """Rows of the frame that are ok."""
+    sending_s: float
+    """From the first request to the last answer on record."""
+    cpu_s: float
+    """Of the process in that time: neither plan nor frame are in it."""
+    frame: Any
+
+
+def sweep(base: str, *, prompts: int, cases: int, models: int, concurrency: int | None, first: int = 0) -> Swept:
+    """Runs our sweep against the server, with a run store of its own, and makes its frame."""
     import toolkit as tk
 
     with tempfile.TemporaryDirectory() as folder:
@@ -79,8 +89,26 @@ def sweep(
             concurrency=concurrency,
             progress="off",
         )
-        results = run.wait()
-        return int((results.df["status"] == "ok").sum()), run.progress.elapsed_s
+        cpu = cpu_s()
+        while not run.is_done:
+            time.sleep(0.02)
+        cpu = cpu_s() - cpu
+        frame = run.wait().df
+        rows = int((frame["status"] == "ok").sum())
+        return Swept(rows=rows, sending_s=run.progress.elapsed_s, cpu_s=cpu, frame=frame)
+
+
+def share_used(busy: Sequence[Sequence[float]], limit: int, since: float, until: float) -> float:
+    """Calls in flight between two moments, on average, as a share of the limit."""
+    total, last_at, flying = 0.0, since, 0.0
+    for at, now_flying in busy:
+        if at > since:
+            total += (min(at, until) - last_at) * flying
+            last_at = min(at, until)
+        flying = now_flying
+        if at >= until:
+            break
+    return total / (until - since) / limit
 
 
 def bound_s(marks: Sequence[str], *, slots: int, seed: int, stray: float, median_s: float = 0.2) -> float:

@@ -20,9 +20,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _bench import environment, keep, measure, python_calls, rounds, table, upstream, versions
+from _peers import REQUIREMENTS
 
-# Shared with proxy_cpu.py. LiteLLM asks for this range of langfuse.
-REQUIREMENTS = ("litellm[proxy]", "langfuse>=4.7,<5", "openai", "uvloop")
 CALLS = {"ours": 3000, "litellm": 300, "openai": 400}
 IN_FLIGHT = 32
 KEYS = {"langfuse_public_key": "pk-lf-bench", "langfuse_secret": "sk-lf-bench"}

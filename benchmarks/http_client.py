@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _bench import environment, keep, measure, rounds, table, upstream, versions
 
 CONTENDERS = ("ours", "aiohttp", "httpx_aiohttp_direct", "httpx_aiohttp", "httpx")
-REQUIREMENTS = ("aiohttp", "httpx", "httpx-aiohttp", "uvloop")
+REQUIREMENTS = ("aiohttp==3.14.5", "httpx==0.28.1", "httpx-aiohttp==0.2.0", "uvloop==0.23.0")
+NAMES = tuple(each.partition("==")[0] for each in REQUIREMENTS)
 CALLS = {"ours": 4000, "aiohttp": 4000, "httpx_aiohttp_direct": 3000, "httpx_aiohttp": 2000, "httpx": 600}
 GOAL_MS = 0.25
 BODY = {
@@ -147,7 +148,7 @@ def main() -> int:
             rows.append([in_flight, f"{latency_ms:g}", name, *measured])
     header = ["in flight", "latency ms", "client", "CPU ms a request", "x ours", "requests/s", "p50 ms"]
     verdict = f"Ours costs {min(ours_ms):.3f} to {max(ours_ms):.3f} ms; the goal is {GOAL_MS} ms."
-    used = f"{versions('httptools')}; {versions(*REQUIREMENTS, python=theirs)}"
+    used = f"{versions('httptools')}; {versions(*NAMES, python=theirs)}"
     keep("http_client", "CPU of one HTTP request", f"{table(header, rows)}\n\n{verdict}", used)
     return int(max(ours_ms) > GOAL_MS)
 

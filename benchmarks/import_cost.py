@@ -10,6 +10,11 @@ import resource
 import statistics
 import subprocess
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _bench import keep, table, versions
 
 PAIRS = 9
 GOAL_S = 0.060
@@ -34,9 +39,14 @@ def main() -> int:
             runs[name].append(cpu_s(code))
     median = {name: statistics.median(values) for name, values in runs.items()}
     extra_s = median["import toolkit"] - median["pass"]
-    for name, value in median.items():
-        print(f"{name:16} {value * 1000:7.1f} ms CPU (median of {PAIRS})")
-    print(f"import toolkit costs {extra_s * 1000:.1f} ms more than pass; the goal is {GOAL_S * 1000:.0f} ms")
+    empty = median["pass"]
+    rows = [[f"`{name}`", f"{value * 1000:.1f}", f"{(value - empty) * 1000:.1f}"] for name, value in median.items()]
+    verdict = (
+        f"`import toolkit` costs {extra_s * 1000:.1f} ms more than an empty Python (goal: at most {GOAL_S * 1000:.0f}; "
+        f"figure / goal {extra_s / GOAL_S:.2f}). Medians of {PAIRS} pairs."
+    )
+    body = f"{table(['code', 'CPU ms', 'beyond an empty Python'], rows)}\n\n{verdict}"
+    keep("import_cost", "What the import costs", body, versions("promptsweep"))
     return int(extra_s > GOAL_S)
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _bench import HERE, Figures, environment, keep, plain_environ, table, upstream, versions
-from completion_cpu import REQUIREMENTS
+from _peers import REQUIREMENTS
 
 IN_FLIGHT = 32
 MODELS = ("plain", "managed")

@@ -14,29 +14,29 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _bench import environment, keep, rounds, table, versions
-from _load import load, stats, sweep
-from completion_cpu import REQUIREMENTS
-from sweep_speed import CASES, MODELS, PEERS, PROMPTS, langfuse, litellm, openai
+from _bench import NotInstalledError, keep, rounds, table, versions
+from _load import load, share_used, stats, sweep
+from _peers import CASES, MODELS, PEERS, PROMPTS, installed
 
 PER_S, TRIALS = 30, PROMPTS * CASES * MODELS
+OTHERS = tuple(name for name, peer in PEERS.items() if peer.make is not None)
+"""Those that can be asked in Python."""
 LIMITS, PHASE_S, WARM_UP_S, MEAN_S = (5, 20, 80), 24.0, 8.0, 0.2 * 1.1331
 """The mean of a lognormal with sigma 0.5 is 1.1331 times its median."""
 
 
 def contend(name: str, base: str) -> dict[str, float]:
     """One tool in the storm: seconds, rows, and the share of calls that were refused."""
-    makers: dict[str, Callable[[str], Callable[[], int]]] = {"openai": openai, "litellm": litellm, "langfuse": langfuse}
     # One model, so that all its trials meet the same limit.
     sweep(base, prompts=1, cases=2, models=1, concurrency=2, first=9_000) if name == "ours" else None
     stats(base)
     ours = functools.partial(sweep, base, prompts=PROMPTS, cases=CASES * MODELS, models=1, concurrency=64)
-    run = (lambda: ours()[0]) if name == "ours" else makers[name](base)
+    make = None if name == "ours" else PEERS[name].make
+    run = (lambda: ours().rows) if make is None else make(base)
     started = time.perf_counter()
     rows = run()
     wall = time.perf_counter() - started
@@ -47,7 +47,7 @@ def contend(name: str, base: str) -> dict[str, float]:
 def moving(base: str) -> dict[str, float]:
     """Ours against a moving limit: the smallest share of it in use after the warm-up, and the share of refusals."""
     count = int(sum(LIMITS) * PHASE_S / MEAN_S)
-    rows, _ = sweep(base, prompts=1, cases=count, models=1, concurrency=100)
+    rows = sweep(base, prompts=1, cases=count, models=1, concurrency=100).rows
     counted = stats(base)
     used = [
         share_used(counted["busy"], limit, number * PHASE_S + WARM_UP_S, (number + 1) * PHASE_S)
@@ -57,31 +57,22 @@ def moving(base: str) -> dict[str, float]:
     return {**figures, "lost": count - rows, "refused": round(counted["refused"] / counted["sent"], 4)}
 
 
-def share_used(busy: Sequence[Sequence[float]], limit: int, since: float, until: float) -> float:
-    """Calls in flight between two moments, on average, as a share of the limit."""
-    total, last_at, flying = 0.0, since, 0.0
-    for at, now_flying in busy:
-        if at > since:
-            total += (min(at, until) - last_at) * flying
-            last_at = min(at, until)
-        flying = now_flying
-        if at >= until:
-            break
-    return total / (until - since) / limit
-
-
 def main() -> int:
     """Measures, prints, keeps, and ends with 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--contender", choices=("ours", "moving", *PEERS))
+    parser.add_argument("--contender", choices=("ours", "moving", *OTHERS))
     parser.add_argument("--base")
     asked = parser.parse_args()
     if asked.contender:
         print(json.dumps(moving(asked.base) if asked.contender == "moving" else contend(asked.contender, asked.base)))
         return 0
-    theirs = environment("peers", REQUIREMENTS)
-    pythons = {"ours": sys.executable} | dict.fromkeys(PEERS, theirs)
+    pythons, missing = {"ours": sys.executable}, {}
+    for name in OTHERS:
+        try:
+            pythons[name] = installed(name)[0]
+        except NotInstalledError as error:
+            missing[name] = str(error)
     storm: dict[str, list[dict[str, float]]] = {name: [] for name in pythons}
     for number in range(asked.rounds):
         for name, python in pythons.items():
@@ -98,17 +89,19 @@ def main() -> int:
             for name, runs in storm.items()
         },
         moved,
-        versions("litellm", "langfuse", "openai", python=theirs),
+        ", ".join(versions(PEERS[name].used, python=pythons[name]) for name in OTHERS if name in pythons),
+        missing,
     )
 
 
-def report(storm: dict[str, dict[str, float]], moved: dict[str, float], peers: str) -> int:
+def report(storm: dict[str, dict[str, float]], moved: dict[str, float], peers: str, missing: dict[str, str]) -> int:
     """Prints and keeps the figures; 1 when a goal is missed."""
     bound = TRIALS / PER_S
     rows = [
         [name, f"{row['sweep_s']:.1f}", f"{row['sweep_s'] / bound:.2f}", f"{row['rows']:.0f}", f"{row['refused']:.1%}"]
         for name, row in storm.items()
     ]
+    rows += [[name, f"not measured: {reason}", "", "", ""] for name, reason in missing.items()]
     own, least = storm["ours"], min(moved[f"used_{limit}"] for limit in LIMITS)
     used = ", ".join(f"{moved[f'used_{limit}']:.0%} of {limit}" for limit in LIMITS)
     body = (

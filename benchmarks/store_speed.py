@@ -199,8 +199,10 @@ def write_sqlite(size: int, home: Path) -> dict[str, float]:
     for old in home.glob("alone*"):
         old.unlink()
     outcomes = [outcome_of(trial.trial_id) for trial in made(size)]
-    measures = [OUTCOME.sealed(_rows.outcome_row(outcome, "run")) for outcome in outcomes]
-    texts = [ANSWER.sealed(_rows.answer_row(outcome) or ()) for outcome in outcomes]
+    measures = [
+        (place, *OUTCOME.sealed(_rows.outcome_row(outcome, "run"))) for place, outcome in enumerate(outcomes, 1)
+    ]
+    texts = [(place, *ANSWER.sealed(_rows.answer_row(outcome) or ())) for place, outcome in enumerate(outcomes, 1)]
     ends = [("ok", None, 0, checksum((number, "ok", None, 0)), number) for number in range(1, size + 1)]
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA page_size = 16384")
@@ -208,8 +210,9 @@ def write_sqlite(size: int, home: Path) -> dict[str, float]:
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection, backup=lambda _: None)
         connection.executemany(
-            "INSERT INTO attempt (run_id, trial_id, request_key, sent_at, state) VALUES ('run', ?, 'r', 'now', 'sent')",
-            [(outcome.trial_id,) for outcome in outcomes],
+            "INSERT INTO attempt (run_id, trial_id, request_key, sent_at, state, place) "
+            "VALUES ('run', ?, 'r', 'now', 'sent', ?)",
+            [(outcome.trial_id, place) for place, outcome in enumerate(outcomes, 1)],
         )
         cpu, wall = cpu_s(), time.perf_counter()
         connection.execute("BEGIN")

@@ -1,210 +1,218 @@
 """How near a sweep comes to the time that nobody can beat, and what it costs: ours beside other tools, paired.
 
 900 trials (3 prompts x 100 cases x 3 models) at 64 in flight, latencies lognormal with a median of 200 ms, the first
-call of 2 % of the requests refused with Retry-After 1 s. Ours keeps every attempt and answer in its durable run store;
-the others keep nothing. The bound is what the same latencies and waits take on 64 places without any loss.
-Goals: at most 1.10 x the bound, at most 0.6 ms of CPU a trial, at most 2,000 Python calls a trial, flat from 32 to 256.
+call of 2 % of the requests refused with Retry-After 1 s. Ours keeps every attempt and answer in its durable run store.
+The bound is what the same latencies and waits take on 64 places without any loss. Every tool is a process of its own
+that begins with nothing imported; the server's clock says when its first request came and its last answer went. What
+the engine costs a trial is the slope from 900 to 2,700 trials: imports, plan and frame are not in it, the row is.
+Goals: at most 1.10 x the bound, 1.3 x from import to frame; at most 0.6 ms of the engine's CPU a trial, which is to be
+1/15 of LiteLLM's and 1/6 of the openai SDK's.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
-import resource
+import statistics
+import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _bench import cpu_s, environment, keep, python_calls, rounds, table, versions
-from _load import bound_s, load, marks, sweep, text_of
-from completion_cpu import REQUIREMENTS
+from _bench import NotInstalledError, cpu_s, keep, plain_environ, rounds, table, versions
+from _load import bound_s, load, marks, stats, sweep
+from _peers import CASES, IN_FLIGHT, MODELS, PEERS, PROMPTS, installed, promptfoo_command, promptfoo_rows
 
-PROMPTS, CASES, MODELS = 3, 100, 3
-IN_FLIGHT, SEED, STRAY = 64, 1, 0.02
-PEERS = ("openai", "litellm", "langfuse")
+SEED, STRAY = 1, 0.02
+TRIALS = PROMPTS * CASES * MODELS
+SIZES = (1, 3)
+"""Times 900 trials, for the slope."""
+GIVE_UP_S = 600.0
+GOALS = {"x_bound": 1.10, "to_frame": 1.3, "engine_ms": 0.6, "litellm": 15.0, "openai": 6.0}
 
-
-async def crowd(call: Callable[[str, str], Awaitable[bool]]) -> int:
-    """Makes all calls, 64 at a time, and returns how many were answered."""
-    gate = asyncio.Semaphore(IN_FLIGHT)
-
-    async def one(mark: str) -> bool:
-        prompt, case, model = mark.split("/")
-        async with gate:
-            try:
-                return await call(text_of(int(prompt), case), model)
-            except Exception:  # noqa: BLE001  a row that the tool loses is what is counted
-                return False
-
-    return sum(await asyncio.gather(*(one(mark) for mark in marks(PROMPTS, CASES, MODELS))))
-
-
-def openai(base: str) -> Callable[[], int]:
-    """The openai SDK with `gather` and a semaphore."""
-    from openai import AsyncOpenAI
-
-    async def run() -> int:
-        client = AsyncOpenAI(api_key="sk-benchmark-0000", base_url=f"{base}/v1")
-
-        async def call(text: str, model: str) -> bool:
-            messages: Any = [{"role": "user", "content": text}]
-            answer = await client.chat.completions.create(model=model, messages=messages)
-            return bool(answer.choices[0].message.content)
-
-        return await crowd(call)
-
-    return lambda: asyncio.run(run())
-
-
-def litellm(base: str) -> Callable[[], int]:
-    """`litellm.acompletion` with `gather` and a semaphore."""
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    import litellm
-
-    litellm.suppress_debug_info = True
-
-    async def call(text: str, model: str) -> bool:
-        answer = await litellm.acompletion(
-            model=f"openai/{model}", messages=[{"role": "user", "content": text}], api_key="sk-benchmark-0000",
-            api_base=f"{base}/v1",
-        )  # fmt: skip
-        return bool(answer.choices[0].message.content)
-
-    return lambda: asyncio.run(crowd(call))
-
-
-def langfuse(base: str) -> Callable[[], int]:
-    """Langfuse's `run_experiment` with the openai SDK as its task; its traces go nowhere."""
-    os.environ |= {"OTEL_SDK_DISABLED": "true"}
-    from langfuse import Langfuse
-    from openai import AsyncOpenAI
-
-    client = Langfuse(public_key="pk-lf-bench", secret_key="sk-lf-bench", host=base, tracing_enabled=False)  # noqa: S106
-    model_client: list[Any] = []
-
-    async def task(*, item: Any, **_: Any) -> str:
-        if not model_client:
-            model_client.append(AsyncOpenAI(api_key="sk-benchmark-0000", base_url=f"{base}/v1"))
-        prompt, case, model = item["input"].split("/")
-        messages: Any = [{"role": "user", "content": text_of(int(prompt), case)}]
-        answer = await model_client[0].chat.completions.create(model=model, messages=messages)
-        return str(answer.choices[0].message.content)
-
-    def run() -> int:
-        rows: Any = [{"input": mark} for mark in marks(PROMPTS, CASES, MODELS)]
-        found = client.run_experiment(name="bench", data=rows, task=task, max_concurrency=IN_FLIGHT)
-        return sum(bool(row.output) for row in found.item_results)
-
-    return run
+Figures = dict[str, float]
 
 
 def contend(name: str, base: str) -> dict[str, float]:
-    """Figures of one tool's sweep; what it imports and sets up is left out."""
+    """One Python tool's sweep, from within: its rows, and the CPU of the sweep without imports and set-up."""
     if name == "ours":
-        sweep(base, prompts=1, cases=2, models=1, concurrency=2, first=9_000)
-    run = {"openai": openai, "litellm": litellm, "langfuse": langfuse}[name](base) if name != "ours" else None
-    cpu, wall, sending = cpu_s(), time.perf_counter(), None
-    if run is None:
-        answered, sending = sweep(base, prompts=PROMPTS, cases=CASES, models=MODELS, concurrency=IN_FLIGHT)
-    else:
-        answered = run()
-    wall, cpu = time.perf_counter() - wall, cpu_s() - cpu
-    count = PROMPTS * CASES * MODELS
-    return {
-        "sweep_s": round(sending or wall, 3),
-        "whole_s": round(wall, 3),
-        "cpu_ms": round(cpu / count * 1000, 3),
-        "rows": answered,
-        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-    }
+        found = sweep(base, prompts=PROMPTS, cases=CASES, models=MODELS, concurrency=IN_FLIGHT)
+        return {"rows": found.rows, "framed_at": time.time(), "recorded_s": found.sending_s, "sweep_cpu_s": found.cpu_s}
+    make = PEERS[name].make
+    assert make is not None  # noqa: S101  promptfoo is no Python
+    run = make(base)
+    cpu = cpu_s()
+    rows = run()
+    return {"rows": rows, "sweep_cpu_s": cpu_s() - cpu}
 
 
-def calls_a_trial(base: str, in_flight: int) -> float:
-    """Python calls of one trial of our sweep, in every thread."""
-    from toolkit import _sync
+def engine(base: str, times: int) -> dict[str, float]:
+    """CPU seconds of our engine for `times` 900 trials, after a small sweep before which nothing was imported."""
+    sweep(base, prompts=1, cases=64, models=1, concurrency=IN_FLIGHT, first=9_000)
+    found = sweep(base, prompts=PROMPTS, cases=CASES * times, models=MODELS, concurrency=IN_FLIGHT)
+    return {"cpu_s": found.cpu_s, "rows": found.rows}
 
-    async def profile(hook: Any) -> None:
-        sys.setprofile(hook)
 
-    def run(size: int) -> None:
-        # The engine's thread is there already and has to be told.
-        _sync.run(profile(sys.getprofile()))
+def race(name: str, start: list[str]) -> Figures:
+    """Runs one tool's whole process against a server of its own.
+
+    Raises:
+        RuntimeError: If it fails, with the end of what it said.
+    """
+    with load("--seed", str(SEED), "--stray", str(STRAY)) as base, tempfile.TemporaryDirectory() as folder:
+        command, more = [*start, __file__, "--contender", name, "--base", base], {}
+        if name == "promptfoo":
+            command, more = promptfoo_command(start, base, Path(folder))
+        figures, said = whole_process(command, Path(folder), {**plain_environ(), **more})
+        served = stats(base)
         try:
-            sweep(base, prompts=1, cases=size, models=1, concurrency=in_flight, first=size * 100)
-        finally:
-            _sync.run(profile(None))
+            told = {"rows": promptfoo_rows(Path(folder))} if name == "promptfoo" else json.loads(said.splitlines()[-1])
+        except (OSError, ValueError, IndexError):
+            raise RuntimeError(f"{name} failed:\n{said[-3000:]}") from None
+    sweep_s = max(served["busy"][-1][0], told.pop("recorded_s", 0.0)) if served["busy"] else 0.0
+    if "framed_at" in told:
+        told["to_frame_s"] = told.pop("framed_at") - figures["started_at"]
+    return {**figures, **told, "sweep_s": sweep_s, "sent": served["sent"]}
 
-    sweep(base, prompts=1, cases=2, models=1, concurrency=2, first=9_000)
-    return python_calls(run, few=300, many=900)
+
+def whole_process(command: list[str], folder: Path, environ: dict[str, str]) -> tuple[Figures, str]:
+    """Runs a command to its end: wall and CPU seconds and most memory of the process, and what it said."""
+    with (folder / "said.txt").open("w+") as out:
+        started_at, wall = time.time(), time.perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environ, cwd=folder)
+        timer = threading.Timer(GIVE_UP_S, process.kill)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - wall
+        timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        said = out.read()
+    cpu, rss_mb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return {"started_at": started_at, "whole_s": wall, "whole_cpu_s": cpu, "rss_mb": rss_mb}, said
 
 
 def main() -> int:
     """Measures, prints, keeps, and ends with 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--contender", choices=("ours", "calls", *PEERS))
+    parser.add_argument("--tools", default=",".join(PEERS), help="peers to run, with commas; all when not given")
+    parser.add_argument("--contender", choices=("ours", "engine", *PEERS))
     parser.add_argument("--base")
-    parser.add_argument("--in-flight", type=int, default=32)
+    parser.add_argument("--times", type=int, default=1)
     asked = parser.parse_args()
-    if asked.contender == "calls":
-        print(json.dumps({"python_calls": calls_a_trial(asked.base, asked.in_flight)}))
-        return 0
     if asked.contender:
-        print(json.dumps(contend(asked.contender, asked.base)))
+        is_engine = asked.contender == "engine"
+        print(json.dumps(engine(asked.base, asked.times) if is_engine else contend(asked.contender, asked.base)))
         return 0
-    theirs = environment("peers", REQUIREMENTS)
-    pythons = {"ours": sys.executable} | dict.fromkeys(PEERS, theirs)
-    figures = {}
-    # A server for each round and tool, so that each meets the same first calls.
-    seen: dict[str, list[dict[str, float]]] = {name: [] for name in pythons}
-    for _ in range(asked.rounds):
-        for name, python in pythons.items():
+    starts, missing = {"ours": [sys.executable]}, {}
+    for name in filter(None, asked.tools.split(",")):
+        try:
+            starts[name] = installed(name)
+        except NotInstalledError as error:
+            missing[name] = str(error)
+    return report(*measure(starts, missing, asked.rounds), starts=starts)
+
+
+def measure(
+    starts: dict[str, list[str]], missing: dict[str, str], count: int
+) -> tuple[dict[str, Figures], dict[str, str], list[float]]:
+    """Medians of each tool over all rounds, the tools that could not be measured with the reason, and our slopes.
+
+    Each tool and size meets a server of its own, and so the same first calls.
+    """
+    seen: dict[str, list[Figures]] = {name: [] for name in starts}
+    slopes = []
+    for _ in range(count):
+        for name, start in starts.items():
+            if name in missing:
+                continue
+            try:
+                seen[name].append(race(name, start))
+            except RuntimeError as error:
+                if name == "ours":
+                    raise
+                missing[name] = str(error).splitlines()[-1][:200]
+                continue
+            print({key: round(value, 3) for key, value in seen[name][-1].items()}, name, file=sys.stderr, flush=True)
+        cpu = []
+        for times in SIZES:
             with load("--seed", str(SEED), "--stray", str(STRAY)) as base:
-                command = [python, __file__, "--contender", name, "--base", base]
-                seen[name].append(rounds({name: command}, count=1)[name])
-    for name, runs in seen.items():
-        figures[name] = {key: sorted(run[key] for run in runs)[len(runs) // 2] for key in runs[0]}
-    with load("--median-ms", "20") as base:
-        commands = {
-            str(many): [sys.executable, __file__, "--contender", "calls", "--in-flight", str(many), "--base", base]
-            for many in (32, 256)
-        }
-        calls = {int(many): row["python_calls"] for many, row in rounds(commands, count=1).items()}
-    bound = bound_s(marks(PROMPTS, CASES, MODELS), slots=IN_FLIGHT, seed=SEED, stray=STRAY)
-    return report(figures, calls, bound, theirs)
-
-
-def report(figures: dict[str, dict[str, float]], calls: dict[int, float], bound: float, theirs: str) -> int:
-    """Prints and keeps the figures; 1 when a goal is missed."""
-    names = {
-        "ours": "toolkit.sweep, durable store",
-        "openai": "openai SDK + gather",
-        "litellm": "litellm + gather",
-        "langfuse": "langfuse run_experiment",
+                command = [sys.executable, __file__, "--contender", "engine", "--times", str(times), "--base", base]
+                cpu.append(rounds({f"engine x {times}": command}, count=1)[f"engine x {times}"]["cpu_s"])
+        slopes.append((cpu[1] - cpu[0]) / (SIZES[1] - SIZES[0]) / TRIALS * 1000)
+    kept = {name: runs for name, runs in seen.items() if runs and name not in missing}
+    medians = {
+        name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in kept.items()
     }
-    own = figures["ours"]
-    rows = [
-        [names[name], f"{row['sweep_s']:.2f}", f"{row['sweep_s'] / bound:.2f}", f"{row['whole_s'] / bound:.2f}",
-         f"{row['cpu_ms']:.2f}",
-         f"{row['cpu_ms'] / own['cpu_ms']:.1f}", f"{row['rows']:.0f}", f"{row['rss_mb']:.0f}"]
-        for name, row in figures.items()
+    return medians, missing, slopes
+
+
+def line(name: str, row: Figures, own: Figures, bound: float) -> list[Any]:
+    """A line of the table."""
+    title = "toolkit.sweep, durable store" if name == "ours" else PEERS[name].title
+    whole_ms, sweep_ms = row["whole_cpu_s"] / TRIALS * 1000, row.get("sweep_cpu_s", 0.0) / TRIALS * 1000
+    return [
+        title, f"{row['sweep_s']:.2f}", f"{row['sweep_s'] / bound:.2f}", f"{row['whole_s']:.1f}",
+        f"{row['whole_s'] / bound:.2f}", f"{sweep_ms:.2f}" if sweep_ms else "", f"{whole_ms:.2f}",
+        f"{row['whole_cpu_s'] / own['whole_cpu_s']:.1f}", f"{row['rows']:.0f}", f"{row['sent']:.0f}",
+        f"{row['rss_mb']:.0f}",
     ]  # fmt: skip
-    header = ["tool", "sweep s", "x bound", "with plan and frame", "CPU ms a trial", "x ours", "rows of 900", "MB"]
-    verdict = (
-        f"The bound is {bound:.2f} s. Ours takes {own['sweep_s'] / bound:.2f} x the bound (goal: at most 1.10) and "
-        f"{own['cpu_ms']:.2f} ms of CPU a trial, planning, store and frame included (goal: at most 0.6). A trial "
-        f"costs {calls[32]:.0f} Python calls at 32 in flight and {calls[256]:.0f} at 256 (goal: at most 2,000, flat)."
+
+
+def report(
+    figures: dict[str, Figures], missing: dict[str, str], slopes: list[float], *, starts: dict[str, list[str]]
+) -> int:
+    """Prints and keeps the figures; 1 when a goal is missed."""
+    own, slope = figures["ours"], statistics.median(slopes)
+    bound = bound_s(marks(PROMPTS, CASES, MODELS), slots=IN_FLIGHT, seed=SEED, stray=STRAY)
+    header = ["tool", "sweep s", "x bound", "process s", "x bound", "CPU ms a trial, sweep", "CPU ms a trial, process",
+              "x ours", "rows of 900", "requests", "MB"]  # fmt: skip
+    rows = [line(name, row, own, bound) for name, row in figures.items()]
+    rows += [
+        [PEERS[name].title, f"not measured: {reason}", *[""] * (len(header) - 2)] for name, reason in missing.items()
+    ]
+    x_bound, to_frame = own["sweep_s"] / bound, own["to_frame_s"] / bound
+    ratios = {
+        name: figures[name]["sweep_cpu_s"] / TRIALS * 1000 / slope for name in ("litellm", "openai") if name in figures
+    }
+    spread = f"{min(slopes):.2f} to {max(slopes):.2f} in {len(slopes)} rounds"
+    goals = [
+        ["sweep, x bound", f"{x_bound:.2f}", f"at most {GOALS['x_bound']:.2f}", f"{x_bound / GOALS['x_bound']:.2f}"],
+        ["start of Python to frame, x bound", f"{to_frame:.2f}", f"at most {GOALS['to_frame']:.2f}",
+         f"{to_frame / GOALS['to_frame']:.2f}"],
+        [f"engine's CPU ms a trial ({spread})", f"{slope:.2f}", f"at most {GOALS['engine_ms']}",
+         f"{slope / GOALS['engine_ms']:.2f}"],
+        *([f"{name}'s CPU of the sweep, x our engine's", f"{found:.1f}", f"at least {GOALS[name]:g}",
+           f"{found / GOALS[name]:.2f}"] for name, found in ratios.items()),
+    ]  # fmt: skip
+    body = (
+        f"The bound is {bound:.2f} s. Sweep: from the first request to the last answer, by the server's clock; ours to "
+        "the last answer on record. Process: from its start to its end, with imports, set-up, plan and frame. CPU of "
+        f"the sweep: without imports and set-up; promptfoo cannot tell.\n\n{table(header, rows)}\n\n"
+        f"{table(['ours', 'figure', 'goal', 'figure / goal'], goals)}"
     )
-    used = f"{versions('promptsweep')}; {versions('litellm', 'langfuse', 'openai', python=theirs)}"
-    title = f"A sweep of 900 trials, {IN_FLIGHT} in flight, 2 % refused once"
-    keep("sweep_speed", title, f"{table(header, rows)}\n\n{verdict}", used)
-    return int(own["sweep_s"] > 1.10 * bound or own["cpu_ms"] > 0.6 or max(calls.values()) > 2000)
+    used = ", ".join(used_by(name, starts[name]) for name in figures)
+    keep("sweep_speed", f"A sweep of 900 trials, {IN_FLIGHT} in flight, 2 % refused once", body, used)
+    missed = x_bound > GOALS["x_bound"] or to_frame > GOALS["to_frame"] or slope > GOALS["engine_ms"]
+    return int(missed or own["rows"] < TRIALS or any(found < GOALS[name] for name, found in ratios.items()))
+
+
+def used_by(name: str, start: list[str]) -> str:
+    """Name and version of a tool."""
+    if name == "ours":
+        return versions("promptsweep")
+    if name != "promptfoo":
+        return versions(PEERS[name].used, python=start[0])
+    number = json.loads((Path(start[1]).parents[2] / "package.json").read_text(encoding="utf-8"))["version"]
+    node = subprocess.run([start[0], "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"promptfoo {number} on Node {node.removeprefix('v')}"
 
 
 if __name__ == "__main__":
