@@ -17,7 +17,7 @@ def main() -> int:
     found = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.rglob("*.py.meta"))}
     print("| module | changes | tried | noticed by a test | by the time | lived | of those tried |")
     print("|---|---|---|---|---|---|---|")
-    is_enough = True
+    is_enough, lived = True, []
     for path, result in found.items():
         codes = result["exit_code_by_key"]
         if not codes:
@@ -30,8 +30,9 @@ def main() -> int:
         name = path.relative_to(RESULTS).as_posix().removesuffix(".meta")
         figures = [len(codes), tried, ends["failed"], ends["time"], tried - noticed]
         print(f"| `{name}` | {' | '.join(map(str, figures))} | {share} |")
-        if "--survivors" in sys.argv:
-            print(*sorted(key for key, code in codes.items() if code is not None and code not in NOTICED), sep="\n")
+        lived += sorted(key for key, code in codes.items() if code is not None and code not in NOTICED)
+    if "--survivors" in sys.argv:
+        print("", *lived, sep="\n")
     return 0 if is_enough else 1
 
 

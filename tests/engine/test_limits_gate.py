@@ -268,7 +268,8 @@ def test_where_a_pace_is_learned_the_limit_is_not_taken_back():
         answer(gate, at=21.0, met=3)
     gate.level = replace(gate.level, limit=21, proven=20)
     assert refuse(gate, at=26.0, sent_at=22.0, met=3) is Verdict.STRAY
-    assert (gate.level.limit, gate.level.latest & 1) == (21, 1)
+    # The refusal itself is noted: one of the six that came back since the cut.
+    assert (gate.level.limit, gate.level.latest, gate.level.answers) == (21, 1, 6)
     assert gate.pace.per_s == pytest.approx(PER_S * 0.97)
 
 
@@ -308,3 +309,77 @@ def test_without_a_pace_a_refusal_that_met_many_is_a_stray():
         answer(gate, met=1)
     assert refuse(gate, at=5.0, met=7) is Verdict.STRAY
     assert gate.level.limit == 8
+
+
+def test_one_other_in_flight_is_more_than_none():
+    """After five answers that met nobody, a refusal that met one other allows one call at a time."""
+    gate = paced()
+    for _ in range(5):
+        answer(gate, at=21.0, met=0)
+    assert refuse(gate, at=25.0, sent_at=21.0, met=1) is Verdict.EASED
+    assert gate.level.limit == 1
+
+
+def test_what_leaves_at_the_moment_of_an_episode_comes_after_it():
+    """Calls sent at the very second of an episode count among those since: their answers, and their refusals."""
+    gate = limited()
+    for _ in range(28):
+        gate.send(10.0, 0)
+    gate.in_flight = 0
+    assert [refuse(gate, at=20.0, sent_at=10.0) for _ in range(2)] == [Verdict.STRAY, Verdict.EPISODE]
+    assert gate.pace.per_s == pytest.approx(PER_S)
+    for _ in range(5):
+        answer(gate, at=20.0, met=3)
+    assert refuse(gate, at=25.0, sent_at=20.0, met=7) is Verdict.EASED
+    assert gate.level.limit == 7
+
+
+def test_all_pauses_since_the_last_episode_count():
+    """A pause that was extended by half a second counts with a second: 28 calls in 10 s of which 9 s without pause."""
+    gate = limited()
+    assert gate.refused(sent_at=9.0, met=0, asked_s=None, now=10.5) is Verdict.SAME_EPISODE
+    for _ in range(28):
+        gate.send(15.0, 0)
+    gate.in_flight = 0
+    assert [refuse(gate, at=20.0, sent_at=15.0) for _ in range(2)] == [Verdict.STRAY, Verdict.EPISODE]
+    assert gate.pace.per_s == pytest.approx(28 / (10 * 9.0) ** 0.5 * 0.96)
+
+
+def test_a_pause_lasts_to_its_end():
+    """Nothing leaves in the last two milliseconds of a pause either."""
+    assert limited().wait_s(10.498) == pytest.approx(0.002)
+
+
+def test_calls_due_within_four_milliseconds_leave_together():
+    """At 250 calls a second the next one need not wait, at 240 it waits."""
+    waits_s = []
+    for per_s in (250.0, 240.0):
+        gate = make_gate()
+        gate.pace = Pace(per_s=per_s)
+        gate.send(0.0, 0)
+        waits_s.append(gate.wait_s(0.0))
+    assert waits_s == [0.0, 1 / 240]
+
+
+def test_a_new_pace_is_not_tried_higher_before_it_held_a_call_up():
+    """The first call at a pace that was just learned leaves at that pace, however late it is."""
+    gate = paced()
+    gate.send(30.0, 0)
+    assert gate.pace.per_s == pytest.approx(PER_S)
+
+
+def test_a_long_wait_that_is_asked_for_holds_growth_back():
+    """After an episode with a wait of 9 s no limit grows for 9 s."""
+    assert limited(asked_s=9.0).level.hold_until == 19.0
+
+
+@pytest.mark.parametrize(("others", "verdict"), [(2, Verdict.EPISODE), (3, Verdict.STRAY)])
+def test_calls_on_their_way_are_those_that_were_neither_answered_nor_refused(others, verdict):
+    """Two refusals in nine answers are a fifth with two more on their way; held places are on no way."""
+    gate = make_gate()
+    for _ in range(7):
+        answer(gate)
+    assert refuse(gate, at=5.0) is Verdict.STRAY
+    gate.held = 3
+    gate.in_flight = gate.held + others
+    assert refuse(gate, at=5.0) is verdict

@@ -305,3 +305,31 @@ def test_a_step_back_by_share_counts_its_hundred_anew():
     level, verdict = after_refusal(sixth, sent_at=1.0, pending=60, asked_s=9.0, now=2.0)
     assert verdict is Verdict.EASED
     assert level == Level(limit=94, ceiling=100, lowered_at=2.0, hold_until=11.0, is_new=False, is_doubling=False)
+
+
+@pytest.mark.parametrize(("pending", "verdict"), [(2, Verdict.EPISODE), (3, Verdict.STRAY)])
+def test_half_of_the_calls_on_their_way_count_as_answered(pending, verdict):
+    """Two refusals out of nine answers are a fifth of ten, with two calls on their way, and less with three."""
+    level = replace(USED, proven=0, latest=0b1, answers=8)
+    assert refuse(level, at=5.0, pending=pending)[1] is verdict
+
+
+def test_a_second_call_that_was_tried_out_is_taken_back():
+    """A refusal at 2 calls where 1 is proven leaves 1, which stays proven, and begins the round anew."""
+    level, verdict = refuse(replace(USED, limit=2, proven=1, usual=0, latest=0), at=7.0)
+    assert verdict is Verdict.EASED
+    assert level == Level(
+        limit=1, proven=1, lowered_at=7.0, hold_until=12.0, latest=1, answers=31, is_new=False, is_doubling=False
+    )
+
+
+def test_a_proven_limit_is_not_taken_back():
+    """A refusal at the limit that is proven is a stray one, and holds no growth back."""
+    level, verdict = refuse(replace(USED, limit=50, proven=50, usual=0, latest=0), at=7.0)
+    assert (verdict, level.limit, level.hold_until) == (Verdict.STRAY, 50, USED.hold_until)
+
+
+@pytest.mark.parametrize(("in_flight", "limit"), [(8, 11), (7, 10)])
+def test_while_doubling_four_fifths_of_the_limit_are_enough(in_flight, limit):
+    """With 8 of 10 places in use an answer adds a call before the first episode, with 7 it adds none."""
+    assert after_answer(Level(limit=10), sent_at=1.0, in_flight=in_flight, now=2.0).limit == limit

@@ -126,3 +126,10 @@ def test_what_was_kept_before_a_higher_try_is_known(step, known, next_step):
     """The first try knows the pace so far; a later one half of what it added; no step more than doubles the pace."""
     tried = tried_higher(Pace(per_s=40.0, known=30.0, grow_at=5.0, step=step), now=5.0)
     assert (tried.known, tried.step) == (known, pytest.approx(next_step))
+
+
+def test_a_higher_pace_is_kept_for_a_second():
+    """After a higher pace was tried the next one is tried a second later, not before."""
+    tried = tried_higher(PACED, now=2.0)
+    assert tried_higher(tried, now=2.9) is tried
+    assert tried_higher(tried, now=3.0).per_s == pytest.approx(30.9 * 1.045)

@@ -3,49 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import math
 
 import pytest
 
+from tests.engine.held import ANSWER, PROVIDER, make, turns
 from toolkit import _sync
-from toolkit._records import EMPTY, Response
-from toolkit.engine import Slots
 from toolkit.errors import AuthenticationError, RateLimitError
 from toolkit.testing import FakeProvider
-
-PROVIDER = FakeProvider()
-
-
-class HeldClock:
-    """A clock whose time is set by hand, and whose sleepers wait until it is reached."""
-
-    def __init__(self) -> None:
-        self.time_s = 100.0
-        self.slept_s = 0.0
-
-    def monotonic(self):
-        return self.time_s
-
-    def now(self):
-        return dt.datetime.fromtimestamp(self.time_s + self.slept_s, dt.UTC)
-
-    async def sleep(self, seconds):
-        until_s = self.time_s + seconds
-        while self.time_s < until_s:  # noqa: ASYNC110  the time is set between two turns of the loop
-            await asyncio.sleep(0)
-
-
-async def turns(count=8):
-    """Lets the loop turn a few times, so that all that can go on has gone on."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-def make(most=None, **options):
-    """Slots that learn nothing unless told otherwise, and their clock."""
-    clock = HeldClock()
-    return Slots(most, clock=clock, **{"adaptive": False, **options}), clock
 
 
 def test_without_room_nobody_gets_a_place_although_the_model_is_free():
@@ -177,7 +142,7 @@ def test_a_refused_place_is_given_back_when_an_answer_would_have_come():
         slots.limit(PROVIDER, "m", at_most=2)
         first = slots.reserve(PROVIDER, "m")
         clock.time_s = 102.0
-        first.report(Response(text="a", finish_reason="stop", raw=EMPTY))
+        first.report(ANSWER)
         first.release()
         refused = slots.reserve(PROVIDER, "m")
         refused.report(RateLimitError("slow"))
@@ -204,9 +169,9 @@ def test_after_a_sleep_of_more_than_thirty_seconds_every_model_begins_with_one_c
         heard = []
         slots, clock = make(adaptive=True, on_change=heard.append)
         places = [slots.reserve(PROVIDER, model) for model in ("a", "b")]
-        places[0].report(Response(text="a", finish_reason="stop", raw=EMPTY))
+        places[0].report(ANSWER)
         clock.slept_s = slept_s
-        places[1].report(Response(text="b", finish_reason="stop", raw=EMPTY))
+        places[1].report(ANSWER)
         slots.close()
         return [(each.model, each.limit) for each in heard if each.why == "the machine slept"]
 
@@ -266,8 +231,7 @@ def test_a_rate_limited_model_is_told_once_with_its_new_limit():
     async def play():
         heard = []
         slots, clock = make(adaptive=True, on_change=heard.append)
-        answer = Response(text="a", finish_reason="stop", raw=EMPTY)
-        for result in (answer, RateLimitError("slow"), RateLimitError("slow")):
+        for result in (ANSWER, RateLimitError("slow"), RateLimitError("slow")):
             place = slots.reserve(PROVIDER, "m")
             clock.time_s += 1.0
             place.report(result)
@@ -279,3 +243,19 @@ def test_a_rate_limited_model_is_told_once_with_its_new_limit():
         return [(each.at_s, each.model, each.limit, each.per_s, each.why) for each in heard]
 
     assert _sync.run(play()) == [(113.0, "m", 5, None, "it was rate-limited")]
+
+
+def test_models_of_one_name_at_two_providers_have_a_limit_each():
+    """What is said of a model, and who is in flight, counts for its provider alone."""
+    other = FakeProvider()
+    slots, _ = make()
+    slots.limit(PROVIDER, "m", at_most=1)
+    slots.reserve(PROVIDER, "m")
+    assert (slots.wait_s(PROVIDER, "m"), slots.wait_s(other, "m")) == (math.inf, 0.0)
+
+
+@pytest.mark.parametrize(("most", "limit", "ceiling"), [(3, 3, 3), (200, 8, 200), (None, 8, 64)])
+def test_a_model_may_use_all_the_places_that_the_caller_gives(most, limit, ceiling):
+    """The limit of each model begins and ends at most at the caller's number, or at 64 where there is none."""
+    level = make(most, adaptive=True)[0]._gate(PROVIDER, "m").level
+    assert (level.limit, level.ceiling) == (limit, ceiling)
