@@ -45,7 +45,7 @@ def change(path, sql):
         (f"PRAGMA user_version = {VERSION + 1}", f"says that it has version {VERSION + 1}"),
         (f"PRAGMA user_version = {VERSION - 1}", f"says that it has version {VERSION - 1}"),
         ("PRAGMA user_version = 0", "says that it has version 0"),
-        ("DROP INDEX trial_by_id", "schema is not the one that was written"),
+        ("DROP INDEX attempt_by_place", "schema is not the one that was written"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_damaged(store, sql, told):
@@ -56,6 +56,18 @@ def test_a_file_that_contradicts_itself_is_damaged(store, sql, told):
     with pytest.raises(StoreCorruptError, match=told):
         RunStore(store.path)
     assert store.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("word", [b"CREATE TABLE lease", b"ON attempt", b"TEXT PRIMARY KEY"])
+def test_words_of_the_schema_that_are_no_text_are_damage(store, word):
+    """A store whose schema has bytes that are no text is damaged, wherever they stand, and stays as it is."""
+    store.close()
+    content = bytearray(store.path.read_bytes())
+    content[content.index(word) + 4] = 0xE1
+    store.path.write_bytes(content)
+    with pytest.raises(StoreCorruptError, match=r"runs\.sqlite.*is damaged"):
+        RunStore(store.path)
+    assert store.path.read_bytes() == content
 
 
 def test_a_negative_version_is_refused(tmp_path):

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.builders import NOON
 from tests.store.builders import answer, attempt, make_trials, released_store, save
 from toolkit._records import Score
+from toolkit._votes import Vote
 from toolkit.cli import main
 from toolkit.errors import StoreError, StoreFullError
 from toolkit.store import RunStore, _repair, repair_store
@@ -26,6 +28,7 @@ def path(tmp_path):
         answer(store, f"t1:{number}", f"answer {number} " * 500)
     attempt(store, "t1:30")
     store.save_scores("run-1", [("t1:0", Score(name="exact", value=1.0))])
+    store.save_votes("run-1", [Vote(voter="ana", case=0, left="t1:1", right="t1:0", verdict="left", at=NOON)])
     store.close()
     return tmp_path / "runs.sqlite"
 
@@ -34,7 +37,7 @@ def content(path):
     """All that a store says of its run."""
     store = RunStore(path)
     view = store.load_run("run-1")
-    found = view.trials, dict(view.outcomes), view.attempted, view.scores, store.run_spec("run-1")
+    found = view.trials, dict(view.outcomes), view.attempted, view.scores, view.votes, store.run_spec("run-1")
     store.close()
     return found
 
@@ -53,7 +56,7 @@ def test_a_whole_store_is_saved_whole(path):
     assert made.is_whole
     assert made.saved == {
         "prompt": 2, "run": 1, "run_spec": 1, "arm": 2, "run_case": 16, "trial": 32, "outcome": 30, "answer": 30,
-        "score": 1, "attempt": 31,
+        "score": 1, "vote": 1, "attempt": 31,
     }  # fmt: skip
     assert "Nothing is known to be lost" in str(made)
     assert content(made.path) == content(path)

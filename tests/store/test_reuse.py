@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import make_outcome
 from tests.store.builders import attempt, finish, make_trials, save
-from toolkit.store import RunStore, _reuse, is_reusable
+from toolkit.store import RunStore, _places, is_reusable
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ CUT = {"t1:0", "t1:2", "t1:3"}
 @pytest.mark.parametrize("group", [1, 2, 5, 10_000])
 def test_answers_that_were_cut_off_do_not_serve_another_run(store, monkeypatch, group):
     """Of stored trials those that were cut off or held back are not for another run, however many are asked for."""
-    monkeypatch.setattr(_reuse, "_LOOKUP_GROUP", group)
+    monkeypatch.setattr(_places, "_LOOKUP_GROUP", group)
     assert store.not_for(ALL, "run-2") == CUT
     assert store.not_for([], "run-2") == set()
 

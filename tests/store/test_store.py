@@ -213,7 +213,10 @@ def test_a_store_of_an_older_version_is_migrated(tmp_path):
                 step(connection)
             connection.execute(f"PRAGMA user_version = {steps}")
             if steps:
-                connection.execute("INSERT INTO run VALUES ('old', '2026-01-01T00:00:00+00:00', 0, '0.0.1')")
+                connection.execute(
+                    "INSERT INTO run (run_id, created_at, baseline, toolkit_version) "
+                    "VALUES ('old', '2026-01-01T00:00:00+00:00', 0, '0.0.1')"
+                )
         store = RunStore(path)
         assert [run_id for run_id, _ in store.runs()] == (["old"] if steps else [])
         store.close()

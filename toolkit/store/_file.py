@@ -164,6 +164,9 @@ class StoreFile:
                     self._look_through(connection)
         except sqlite3.Error as error:
             raise self.ours(error) from error
+        except UnicodeDecodeError as error:
+            # SQLite quotes damaged words of its own schema, and Python cannot read its message.
+            raise self._corrupt("the words of its schema cannot be read") from error
 
     def _make(self) -> None:
         try:

@@ -127,11 +127,11 @@ class Held:
             free = f"has {shutil.disk_usage(folder).free / 1e6:,.1f} MB free"
         except OSError as reason:
             free = f"cannot be looked at ({reason.strerror})"
-        count = f"{len(outcomes):,} outcome" + ("" if len(outcomes) == 1 else "s")
+        count, verb = ("1 outcome", "is") if len(outcomes) == 1 else (f"{len(outcomes):,} outcomes", "are")
         return StoreFullError(
-            f"{error} Nothing more is sent. {count} that {'is' if len(outcomes) == 1 else 'are'} not in the file yet "
-            f"stay in memory and need about {needed_bytes / 1e6:,.1f} MB; {str(folder)!r} {free}. Keep this process "
-            "running, make room, and run the same call again: it writes them first.",
+            f"{error} Nothing more is sent. {count} that {verb} not in the file yet {verb} kept in memory. About "
+            f"{needed_bytes / 1e6:,.1f} MB are needed; {str(folder)!r} {free}. Keep this process running, make room, "
+            "and run the same call again: what is kept is written first.",
             path=self._path,
             held=len(outcomes),
             needed_bytes=needed_bytes,

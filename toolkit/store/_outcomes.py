@@ -29,7 +29,8 @@ class StoredOutcomes(Mapping[str, Outcome]):
         """The same outcomes without text, tool calls and body: for counting, without reading what is long."""
         self._read = read
         self._order = list(measures)
-        self._places: dict[str, int] | None = None
+        self._numbers: dict[str, int] | None = None
+        self._next = 0
         self._near: dict[str, Sequence[Any]] = {}
         self._ahead = _FIRST_AHEAD
         self._held: Mapping[str, Outcome] = {}
@@ -73,21 +74,45 @@ class StoredOutcomes(Mapping[str, Outcome]):
             return _rows.Texts(text=response.text, tool_calls=response.tool_calls)
         return _rows.read_texts(self._row(trial_id))
 
+    def some(self, trial_ids: Sequence[str]) -> dict[str, _rows.Texts]:
+        """Returns text and tool calls of some answers by trial id, wherever they lie; those without one are left out.
+
+        Raises:
+            KeyError: If the run has no outcome of one.
+            StoreCorruptError: If an answer is damaged.
+        """
+        wanted = [each for each in trial_ids if self.measures[each].response is not None]
+        found = self._read([each for each in wanted if each not in self._held])
+        held = ((each, self.measures[each].response) for each in wanted if each in self._held)
+        texts = {each: _rows.Texts(text=one.text, tool_calls=one.tool_calls) for each, one in held if one is not None}
+        return texts | {each: _rows.read_texts(row) for each, row in found.items()}
+
     def _row(self, trial_id: str) -> Sequence[Any]:
         row = self._near.get(trial_id)
         if row is None:
-            if self._places is None:
-                self._places = {each: place for place, each in enumerate(self._order)}
-            place = self._places[trial_id]
-            ahead = self._order[place : place + self._ahead]
-            self._near = self._read(
+            number = self._number(trial_id)
+            ahead = self._order[number : number + self._ahead]
+            self._next = number + len(ahead)
+            # Let go before the next ones are read.
+            self._near = {}
+            near = self._read(
                 [each for each in ahead if self.measures[each].response is not None and each not in self._held]
             )
-            row = self._near[trial_id]
+            # Its own, whatever another thread reads meanwhile.
+            row = near[trial_id]
             # As many the next time as such answers as these leave room for.
-            size = sum(len(each[1]) + len(each[3]) for each in self._near.values())
-            self._ahead = max(1, min(_MOST_AHEAD, _MOST_BYTES * len(self._near) // max(size, 1)))
+            size = sum(len(each[1]) + len(each[3]) for each in near.values())
+            self._ahead = max(1, min(_MOST_AHEAD, _MOST_BYTES * len(near) // max(size, 1)))
+            self._near = near
         return row
+
+    def _number(self, trial_id: str) -> int:
+        """Where a trial stands in the order; the next one is known without looking."""
+        if self._next < len(self._order) and self._order[self._next] == trial_id:
+            return self._next
+        if self._numbers is None:
+            self._numbers = {each: number for number, each in enumerate(self._order)}
+        return self._numbers[trial_id]
 
 
 def measures_of(outcomes: Mapping[str, Outcome]) -> Mapping[str, Outcome]:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import gc
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from toolkit._records import Arm, Case, Outcome, RunView, Score, Trial
+from toolkit._collecting import without_collecting
+from toolkit._records import Arm, Outcome, RunView, Score, Trial
 from toolkit.store import _rows
+from toolkit.store._bodies import json_text
 from toolkit.store._leases import held_by
 from toolkit.store._outcomes import StoredOutcomes
+from toolkit.store._places import in_groups
 from toolkit.store._process import Process, is_gone
 from toolkit.store._reuse import CACHE_SOURCE
 from toolkit.store._tables import ANSWER, ARM, CASE, OUTCOME, RUN, SCORE, SPEC, TRIAL, DamagedRowError, Table, checksum
 from toolkit.store._traffic import TRAFFIC
+from toolkit.store._votes import read_votes
 
-# SQLite takes at most 32,766 values in one statement.
-_LOOKUP_GROUP = 10_000
-
-_OF_RUN = "trial_id IN (SELECT trial_id FROM trial WHERE run_id = ?)"
+_OF_RUN = "place IN (SELECT place FROM trial WHERE run_id = ?)"
 
 _STATES = frozenset({"sent", "ok", "failed"})
+
+# Of one trial: attempts, those possibly billed, answers.
+_NEVER, _NOT_BILLED, _BILLED, _ANSWERED = (0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 0, 1)
 
 
 class UnknownAttempt(NamedTuple):
@@ -62,7 +64,7 @@ class LimitChange(NamedTuple):
 
 
 def load_view(
-    connection: sqlite3.Connection, run_id: str, read: Callable[[Sequence[str]], dict[str, Sequence[Any]]]
+    connection: sqlite3.Connection, run_id: str, read: Callable[[Mapping[str, int]], dict[str, Sequence[Any]]]
 ) -> RunView | None:
     """Returns a run, its texts to be read by `read` later; `None` when there is no such run.
 
@@ -72,18 +74,18 @@ def load_view(
     run = next(_rows_of(connection, RUN, "run_id = ?", (run_id,)), None)
     if run is None:
         return None
-    arms, cases = _load_arms(connection, run_id), _load_cases(connection, run_id)
-    trials: list[Trial] = []
-    for row in _rows_of(connection, TRIAL, "run_id = ? ORDER BY position", (run_id,)):
-        if row[1] != len(trials):
-            raise DamagedRowError(f"malformed run {run_id!r}: its trial {len(trials)} is missing")
-        # Ids come again with every part of the run: one text for all.
-        trials.append(Trial(trial_id=sys.intern(row[2]), arm=arms[row[3]], case=cases[row[4]], repeat=row[5]))
-    if run[4] not in (None, len(trials)):
-        raise DamagedRowError(f"malformed run {run_id!r}: it was planned with {run[4]} trials and has {len(trials)}")
-    has_copies = len({trial.trial_id for trial in trials}) < len(trials)
-    with _without_collecting():
-        measures, attempted = _load_measures(connection, run_id, has_copies=has_copies)
+    with without_collecting():
+        arms = _load_arms(connection, run_id)
+        trials, places = _load_trials(connection, run_id, arms)
+        if run[4] not in (None, len(trials)):
+            raise DamagedRowError(
+                f"malformed run {run_id!r}: it was planned with {run[4]} trials and has {len(trials)}"
+            )
+        attempted = _load_attempts(connection, run_id, has_copies=len(places) < len(trials))
+        measures = _load_measures(connection, run_id, attempted)
+    for trial_id in (*attempted, *measures):
+        if trial_id not in places:
+            raise DamagedRowError(f"malformed store: trial {trial_id!r} lies in the place of one of run {run_id!r}")
     scores: dict[str, list[Score]] = {}
     for row in _rows_of(connection, SCORE, "run_id = ?", (run_id,)):
         scores.setdefault(row[1], []).append(_rows.read_score(row))
@@ -92,23 +94,28 @@ def load_view(
         created_at=dt.datetime.fromisoformat(run[1]),
         arms=tuple(arms[index] for index in sorted(arms)),
         trials=tuple(trials),
-        outcomes=StoredOutcomes(measures, read),
+        outcomes=StoredOutcomes(measures, lambda trial_ids: read({each: places[each] for each in trial_ids})),
         attempted=frozenset(attempted),
         scores={trial_id: tuple(found) for trial_id, found in scores.items()},
         baseline=run[2],
         is_grid=not run_id.startswith(TRAFFIC),
+        votes=read_votes(connection, run_id),
     )
 
 
-def read_answers(connection: sqlite3.Connection, trial_ids: Sequence[str]) -> dict[str, Sequence[Any]]:
+def read_answers(connection: sqlite3.Connection, places: Mapping[str, int]) -> dict[str, Sequence[Any]]:
     """Returns the rows of answers by trial id.
+
+    Args:
+        connection: To the store.
+        places: Of the trials that have one.
 
     Raises:
         DamagedRowError: If one is damaged or missing.
     """
-    marks = ", ".join("?" * len(trial_ids))
-    found = {row[0]: row for row in _rows_of(connection, ANSWER, f"trial_id IN ({marks})", trial_ids)}
-    missing = [trial_id for trial_id in trial_ids if trial_id not in found]
+    query = f"{ANSWER.select} WHERE place IN (SELECT value FROM json_each(?))"  # noqa: S608  our own names
+    found = {row[0]: row for row in map(ANSWER.opened, _plain(connection, query, (json_text([*places.values()]),)))}
+    missing = [trial_id for trial_id in places if trial_id not in found]
     if missing:
         raise DamagedRowError(f"malformed store: the answer of trial {missing[0]!r} is missing")
     return found
@@ -127,16 +134,14 @@ def answered(connection: sqlite3.Connection, trial_ids: Iterable[str]) -> set[st
         DamagedRowError: If one was answered by the account of its attempts, and the answer is missing.
     """
     wanted = list(trial_ids)
-    found: set[str] = set()
-    for group in _groups(wanted):
-        marks = ", ".join("?" * len(group))
-        query = f"SELECT trial_id FROM outcome WHERE status = 'ok' AND trial_id IN ({marks})"  # noqa: S608  marks only
-        found.update(row[0] for row in connection.execute(query, group))
+    of_wanted = "place.trial_id IN (SELECT value FROM json_each(?))"
+    query = f"SELECT outcome.trial_id FROM place CROSS JOIN outcome USING (place) WHERE status = 'ok' AND {of_wanted}"  # noqa: S608  our own names
+    found = {row[0] for group in in_groups(wanted) for row in connection.execute(query, (group,))}
     # What was paid for and cannot be found is to be mended, not paid for again.
-    for group in _groups([trial_id for trial_id in wanted if trial_id not in found]):
-        marks = ", ".join("?" * len(group))
-        query = f"SELECT trial_id FROM attempt WHERE state = 'ok' AND trial_id IN ({marks}) LIMIT 1"  # noqa: S608  marks only
-        lost = connection.execute(query, group).fetchone()
+    others = [trial_id for trial_id in wanted if trial_id not in found]
+    query = f"SELECT attempt.trial_id FROM place CROSS JOIN attempt USING (place) WHERE state = 'ok' AND {of_wanted}"  # noqa: S608  our own names
+    for group in in_groups(others):
+        lost = connection.execute(f"{query} LIMIT 1", (group,)).fetchone()
         if lost is not None:
             raise DamagedRowError(f"malformed store: the outcome of trial {lost[0]!r} is missing")
     return found
@@ -151,8 +156,8 @@ def unknown_attempts(connection: sqlite3.Connection, run_id: str) -> list[Unknow
     rows = connection.execute(
         f"""SELECT trial_id, attempt_id, sent_at, reserved_usd, process, run_id FROM attempt AS sent
         WHERE state = 'sent' AND {_OF_RUN} AND NOT EXISTS (
-            SELECT 1 FROM outcome WHERE outcome.trial_id = sent.trial_id AND (status = 'ok' OR EXISTS (
-                SELECT 1 FROM attempt AS later WHERE later.trial_id = sent.trial_id
+            SELECT 1 FROM outcome WHERE outcome.place = sent.place AND (status = 'ok' OR EXISTS (
+                SELECT 1 FROM attempt AS later WHERE later.place = sent.place
                     AND later.attempt_id > sent.attempt_id AND later.state != 'sent')))
         ORDER BY attempt_id""",  # noqa: S608  our own names
         (run_id,),
@@ -169,6 +174,18 @@ def unknown_attempts(connection: sqlite3.Connection, run_id: str) -> list[Unknow
     return found
 
 
+def left_over(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
+    """Yields the runs whose process ended without giving them back, with the number of their unknown attempts."""
+    suspects = connection.execute(
+        "SELECT run_id FROM attempt WHERE state = 'sent' UNION SELECT run_id FROM lease"
+    ).fetchall()
+    for row in suspects:
+        unknown = len(unknown_attempts(connection, row["run_id"]))
+        holder = held_by(connection, row["run_id"])
+        if unknown or (holder is not None and is_gone(holder.process)):
+            yield row["run_id"], unknown
+
+
 def spent(connection: sqlite3.Connection, run_id: str) -> Spent:
     """Returns what a run's own attempts and answers have cost; what other runs paid for is not among it."""
     paid = connection.execute(
@@ -181,7 +198,7 @@ def spent(connection: sqlite3.Connection, run_id: str) -> Spent:
         f"""SELECT count(*), coalesce(sum(CASE
             WHEN state = 'failed' AND NOT possibly_billed THEN 0.0
             WHEN state = 'ok' AND EXISTS (
-                SELECT 1 FROM outcome WHERE outcome.trial_id = attempt.trial_id
+                SELECT 1 FROM outcome WHERE outcome.place = attempt.place
                     AND outcome.run_id = attempt.run_id AND cost_usd IS NOT NULL) THEN 0.0
             ELSE reserved_usd END), 0.0)
         FROM attempt WHERE run_id = ? AND {_OF_RUN}""",  # noqa: S608  our own names
@@ -222,29 +239,28 @@ def _load_arms(connection: sqlite3.Connection, run_id: str) -> dict[int, Arm]:
     return arms
 
 
-def _load_cases(connection: sqlite3.Connection, run_id: str) -> dict[int, Case]:
-    return {row[1]: _rows.read_case(row) for row in _rows_of(connection, CASE, "run_id = ?", (run_id,))}
+def _load_trials(
+    connection: sqlite3.Connection, run_id: str, arms: Mapping[int, Arm]
+) -> tuple[list[Trial], dict[str, int]]:
+    """Returns a run's trials in order, and the place of each by its id."""
+    cases = {row[1]: _rows.read_case(row) for row in _rows_of(connection, CASE, "run_id = ?", (run_id,))}
+    trials: list[Trial] = []
+    places: dict[str, int] = {}
+    for row in _rows_of(connection, TRIAL, "run_id = ? ORDER BY position", (run_id,)):
+        if row[1] != len(trials):
+            raise DamagedRowError(f"malformed run {run_id!r}: its trial {len(trials)} is missing")
+        # Ids come again with every part of the run: one text for all.
+        trial_id = sys.intern(row[2])
+        trials.append(Trial(trial_id=trial_id, arm=arms[row[3]], case=cases[row[4]], repeat=row[5]))
+        places[trial_id] = row[6]
+    return trials, places
 
 
-@contextlib.contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Holds the garbage collector back while very many values are made that form no circles: a third of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _load_measures(
-    connection: sqlite3.Connection, run_id: str, *, has_copies: bool
-) -> tuple[dict[str, Outcome], dict[str, list[int]]]:
-    """Returns outcomes without texts, and for each trial that was sent [attempts, those possibly billed, answers]."""
-    attempted: dict[str, list[int]] = {}
+def _load_attempts(connection: sqlite3.Connection, run_id: str, *, has_copies: bool) -> dict[str, tuple[int, int, int]]:
+    """Returns for each trial that was sent its attempts, those possibly billed, and answers."""
+    attempted: dict[str, tuple[int, int, int]] = {}
     columns = "attempt.trial_id, attempt_id, state, kind, possibly_billed, end_seal"
-    query = f"SELECT {columns} FROM trial CROSS JOIN attempt USING (trial_id) WHERE trial.run_id = ?"  # noqa: S608  our own names
+    query = f"SELECT {columns} FROM trial CROSS JOIN attempt USING (place) WHERE trial.run_id = ?"  # noqa: S608  our own names
     if has_copies:
         # A trial that stands twice in the run has its attempts once.
         query = query.replace("SELECT", "SELECT DISTINCT", 1)
@@ -253,33 +269,35 @@ def _load_measures(
             seal is not None and (state == "sent" or seal != checksum((number, state, kind, billed)))
         ):
             raise DamagedRowError(f"malformed row in table 'attempt': number {number!r} is not what was written")
+        change = _ANSWERED if state == "ok" else _BILLED if billed else _NOT_BILLED
         counts = attempted.get(trial_id)
-        if counts is None:
-            counts = attempted[sys.intern(trial_id)] = [0, 0, 0]
-        counts[0] += 1
-        if state == "ok":
-            counts[2] += 1
-        elif billed:
-            counts[1] += 1
+        # Most trials are sent once: one value for all of them.
+        attempted[sys.intern(trial_id)] = (
+            change if counts is None else (counts[0] + 1, counts[1] + change[1], counts[2] + change[2])
+        )
+    return attempted
+
+
+def _load_measures(
+    connection: sqlite3.Connection, run_id: str, attempted: Mapping[str, tuple[int, int, int]]
+) -> dict[str, Outcome]:
+    """Returns outcomes without texts, in the trials' order: texts that are read later are read in this order too."""
     measures = {}
-    never = (0, 0, 0)
-    # In the trials' order, so that texts which are read later are read in this order too.
-    in_order = f"{OUTCOME.select.replace('FROM', 'FROM trial CROSS JOIN', 1)} USING (trial_id)"
+    in_order = f"{OUTCOME.select.replace('FROM', 'FROM trial CROSS JOIN', 1)} USING (place)"
     where = "trial.run_id = ? ORDER BY trial.position"
     for row in map(OUTCOME.opened, _plain(connection, f"{in_order} WHERE {where}", (run_id,))):
-        attempts, possibly_billed, _ = attempted.get(row[0], never)
+        attempts, possibly_billed, _ = attempted.get(row[0], _NEVER)
         measures[sys.intern(row[0])] = _rows.read_measures(row, attempts=attempts, possibly_billed=possibly_billed)
     for trial_id, (_, _, answers) in attempted.items():
         if answers and trial_id not in measures:
             raise DamagedRowError(f"malformed store: the outcome of trial {trial_id!r} is missing")
-    return measures, attempted
+    return measures
 
 
 def _rows_of(
     connection: sqlite3.Connection, table: Table, where: str, values: Sequence[Any]
 ) -> Iterator[Sequence[Any]]:
-    for row in _plain(connection, f"{table.select} WHERE {where}", values):
-        yield table.opened(row)
+    return map(table.opened, _plain(connection, f"{table.select} WHERE {where}", values))
 
 
 def _plain(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> sqlite3.Cursor:
@@ -287,8 +305,3 @@ def _plain(connection: sqlite3.Connection, query: str, values: Sequence[Any]) ->
     cursor = connection.cursor()
     cursor.row_factory = None
     return cursor.execute(query, values)
-
-
-def _groups(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), _LOOKUP_GROUP):
-        yield values[start : start + _LOOKUP_GROUP]

@@ -13,11 +13,25 @@ from typing import Any
 from toolkit.errors import StoreError, StoreFullError
 from toolkit.store import _rows
 from toolkit.store._file import is_full
+from toolkit.store._places import give_places
 from toolkit.store._schema import migrate
-from toolkit.store._tables import ANSWER, ARM, ATTEMPT, CASE, OUTCOME, RUN, SCORE, SPEC, TRIAL, DamagedRowError, Table
+from toolkit.store._tables import (
+    ANSWER,
+    ARM,
+    ATTEMPT,
+    CASE,
+    OUTCOME,
+    RUN,
+    SCORE,
+    SPEC,
+    TRIAL,
+    VOTE,
+    DamagedRowError,
+    Table,
+)
 
 # Old tables before those that point to them.
-_TABLES = (RUN, SPEC, ARM, CASE, TRIAL, OUTCOME, ANSWER, SCORE)
+_TABLES = (RUN, SPEC, ARM, CASE, TRIAL, OUTCOME, ANSWER, SCORE, VOTE)
 
 # Tables without a row number, and the columns that they are walked by.
 _KEYS = {
@@ -26,10 +40,11 @@ _KEYS = {
     "run_case": ("run_id", "case_index"),
     "trial": ("run_id", "position"),
     "score": ("run_id", "trial_id", "name"),
+    "vote": ("run_id", "voter", "case_index", "repeat", "pair", "is_repeat"),
 }
 
 # Tables that came later, with their version, and columns that stood elsewhere before.
-_SINCE = {"run_spec": 4}
+_SINCE = {"run_spec": 4, "vote": 6}
 _INSTEAD = {"refusal": "(SELECT refusal FROM answer WHERE answer.trial_id = outcome.trial_id)"}
 
 # Rows that are tried one by one behind a place that cannot be read, before the rest is given up.
@@ -131,14 +146,33 @@ def _copy_table(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: Ta
     count = broken = 0
     for row in _every_row(damaged, query, table.name, lost):
         try:
-            table.opened(row)
-            copy.execute(table.add, row)
+            copy.execute(table.add, _placed(copy, table, _opened(table, row, there)))
             count += 1
         except (DamagedRowError, sqlite3.IntegrityError, UnicodeError, TypeError):
             broken += 1
     if broken:
         lost.append(f"{broken:,} rows of {table.name!r} are not what was written.")
     return count
+
+
+def _opened(table: Table, row: Sequence[Any], there: set[str]) -> Sequence[Any]:
+    """The row once it has been found to be what was written; a trial of an earlier version has no place to check."""
+    if table is TRIAL and "place" not in there:
+        before = (*row[:-2], row[-1])
+        table.opened(before)
+        return row
+    return table.opened(row)
+
+
+def _placed(copy: sqlite3.Connection, table: Table, row: Sequence[Any]) -> Sequence[Any]:
+    """The row with the place that its trial has in the new file, where each is given as it comes."""
+    if table is TRIAL:
+        place = give_places(copy, [row[2]])[row[2]]
+        trial = (*row[:-2], place)
+        return (*trial, None if row[-1] is None else TRIAL.checksum(trial))
+    if table in (OUTCOME, ANSWER):
+        return (give_places(copy, [row[0]])[row[0]], *row)
+    return row
 
 
 def _copy_prompts(damaged: sqlite3.Connection, copy: sqlite3.Connection, lost: list[str]) -> int:
@@ -160,7 +194,8 @@ def _copy_attempts(damaged: sqlite3.Connection, copy: sqlite3.Connection, lost: 
     there = _columns_of(damaged, "attempt")
     names = ("attempt_id", *ATTEMPT.columns, "seal", "state", "kind", "possibly_billed", "end_seal")
     query = f"SELECT {', '.join(c if c in there else 'NULL' for c in names)} FROM attempt"  # noqa: S608  our own names
-    insert = f"INSERT OR IGNORE INTO attempt ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+    listed, marks = ", ".join((*names, "place")), ", ".join("?" * (len(names) + 1))
+    insert = f"INSERT OR IGNORE INTO attempt ({listed}) VALUES ({marks})"  # noqa: S608  our own names
     count = broken = 0
     for row in _every_row(damaged, query, "attempt", lost):
         number, begun, (state, kind, billed, end_seal) = row[0], row[1:-4], row[-4:]
@@ -169,7 +204,7 @@ def _copy_attempts(damaged: sqlite3.Connection, copy: sqlite3.Connection, lost: 
             ATTEMPT.opened(begun)
             if end_seal is not None and end_seal != ATTEMPT.checksum(ended):
                 raise DamagedRowError("malformed end of an attempt")
-            copy.execute(insert, row)
+            copy.execute(insert, (*row, give_places(copy, [row[2]])[row[2]]))
             count += 1
         except (DamagedRowError, sqlite3.Error):
             broken += 1
@@ -183,13 +218,13 @@ def _drop_fragments(copy: sqlite3.Connection, lost: list[str]) -> None:
     for what, statement in (
         (
             "{:,} answers are lost: their trials count as not answered, and as possibly billed.",
-            "DELETE FROM outcome WHERE status = 'ok' AND trial_id NOT IN (SELECT trial_id FROM answer)",
+            "DELETE FROM outcome WHERE status = 'ok' AND place NOT IN (SELECT place FROM answer)",
         ),
-        ("", "DELETE FROM answer WHERE trial_id NOT IN (SELECT trial_id FROM outcome)"),
+        ("", "DELETE FROM answer WHERE place NOT IN (SELECT place FROM outcome)"),
         (
             "{:,} attempts were answered, and the outcome is lost.",
             "UPDATE attempt SET state = 'sent', end_seal = NULL, kind = NULL, possibly_billed = 1 "
-            "WHERE state = 'ok' AND trial_id NOT IN (SELECT trial_id FROM outcome)",
+            "WHERE state = 'ok' AND place NOT IN (SELECT place FROM outcome)",
         ),
     ):
         count = copy.execute(statement).rowcount
@@ -235,17 +270,19 @@ def _new_rows(damaged: sqlite3.Connection, query: str, seen: set[int]) -> Iterat
 
 
 def _by_number(damaged: sqlite3.Connection, query: str, seen: set[int]) -> Iterator[Sequence[Any]]:
-    """Rows between two places that cannot be read, each asked for by its number."""
-    number = misses = 0
+    """Rows between two places that cannot be read: from each number on, the next row that can be."""
+    following = f"{query.replace('SELECT', 'SELECT rowid,', 1)} WHERE rowid >= ? ORDER BY rowid LIMIT 1"
+    number, misses = 1, 0
     while misses < _MOST_SKIPPED:
-        number += 1
         try:
-            row = damaged.execute(f"{query} WHERE rowid = ?", (number,)).fetchone()
+            found = damaged.execute(following, (number,)).fetchone()
         except sqlite3.Error:
-            misses += 1
+            number, misses = number + 1, misses + 1
             continue
-        misses = misses + 1 if row is None else 0
-        if row is not None and hash(row) not in seen:
+        if found is None:
+            return
+        number, row, misses = max(number, found[0]) + 1, found[1:], 0
+        if hash(row) not in seen:
             seen.add(hash(row))
             yield row
 

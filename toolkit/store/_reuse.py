@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from toolkit._records import Outcome
+from toolkit.store._bodies import json_text
+from toolkit.store._places import in_groups
 
 CACHE_SOURCE = "cache"
 """`cost_source` of an answer that another trial of the same run paid for."""
@@ -20,9 +22,6 @@ NOT_REUSED = (
     "SAFETY",
 )
 """Words by which providers say that an answer is cut off or held back."""
-
-# SQLite takes at most 32,766 values in one statement.
-_LOOKUP_GROUP = 10_000
 
 
 def is_reusable(outcome: Outcome) -> bool:
@@ -40,15 +39,12 @@ def not_for(connection: sqlite3.Connection, trial_ids: Sequence[str], run_id: st
 
     A trial that is on record as one of this run's stays what it is.
     """
-    found: set[str] = set()
     words = ", ".join("?" * len(NOT_REUSED))
-    for start in range(0, len(trial_ids), _LOOKUP_GROUP):
-        group = trial_ids[start : start + _LOOKUP_GROUP]
-        marks = ", ".join("?" * len(group))
-        query = (
-            f"SELECT trial_id FROM outcome WHERE trial_id IN ({marks}) AND status = 'ok' "  # noqa: S608  marks only
-            f"AND finish_reason IN ({words}) AND NOT EXISTS "
-            "(SELECT 1 FROM trial WHERE trial.trial_id = outcome.trial_id AND trial.run_id = ?)"
-        )
-        found.update(row[0] for row in connection.execute(query, (*group, *NOT_REUSED, run_id)))
-    return found
+    query = (
+        "SELECT outcome.trial_id FROM place CROSS JOIN outcome USING (place) "  # noqa: S608  marks only
+        f"WHERE place.trial_id IN (SELECT value FROM json_each(?)) AND status = 'ok' AND finish_reason IN ({words})"
+    )
+    groups = in_groups(trial_ids)
+    found = {row[0] for group in groups for row in connection.execute(query, (group, *NOT_REUSED))}
+    query = "SELECT trial_id FROM trial WHERE run_id = ? AND trial_id IN (SELECT value FROM json_each(?))"
+    return found.difference(row[0] for row in connection.execute(query, (run_id, json_text(list(found)))))

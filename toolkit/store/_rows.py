@@ -6,8 +6,8 @@ import dataclasses
 import datetime as dt
 import json
 import math
+import operator
 import sys
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,23 +25,13 @@ from toolkit._records import (
     Usage,
     freeze,
 )
+from toolkit.store._bodies import json_text, packed, unpacked
 from toolkit.store._tables import DamagedRowError
 
 _USAGE_COLUMNS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
-_SHORT_BYTES = 4096
-
 # Whole numbers beyond 64 bits do not fit a column; a token count that large is a provider's mistake.
 _LARGEST_INTEGER = 2**63 - 1
-
-
-# Made once: `json.dumps` makes a new one for every call with options.
-_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
-
-
-def json_text(value: Any) -> str:
-    """Returns JSON that keeps every number as it is (`1.0` stays `1.0`) and every lone surrogate as an escape."""
-    return _ENCODER.encode(value)
 
 
 def from_json(text: str) -> Any:
@@ -169,7 +159,7 @@ def answer_row(outcome: Outcome) -> tuple[Any, ...] | None:
     if response is None:
         return None
     calls = json_text(response.tool_calls) if response.tool_calls else "[]"
-    return (outcome.trial_id, storable_text(response.text), calls, _packed(response.raw))
+    return (outcome.trial_id, storable_text(response.text), calls, packed(response.raw, response.text))
 
 
 def _measure(number: float | None) -> float | None:
@@ -192,17 +182,6 @@ def _further(outcome: Outcome) -> str | None:
     if (response is not None) != (outcome.status == "ok"):
         kept["has_answer"] = response is not None  # type: ignore[assignment]  # the one entry that is no mapping
     return json_text(kept) if kept else None
-
-
-def _packed(raw: FrozenDict) -> bytes:
-    """JSON; a long one compressed. Most answers are short, and compressing one would cost more than all else here."""
-    text = json_text(raw).encode("ascii")
-    return text if len(text) <= _SHORT_BYTES else zlib.compress(text, 1)
-
-
-def _unpacked(stored: bytes) -> FrozenDict:
-    # Compressed bytes never begin with a brace.
-    return FrozenDict(json.loads(stored if stored.startswith(b"{") else zlib.decompress(stored)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,10 +259,12 @@ def with_texts(measures: Outcome, row: Sequence[Any]) -> Outcome:
     """Returns the whole outcome from its measures and a row in the order of `ANSWER.columns`."""
     texts = read_texts(row)
     assert measures.response is not None  # noqa: S101  asked for only where there is an answer
-    response = dataclasses.replace(
-        measures.response, text=texts.text, tool_calls=texts.tool_calls, raw=_unpacked(row[3])
-    )
-    return dataclasses.replace(measures, response=response)
+    # As `dataclasses.replace` does, in a third of the time: a large run is read answer by answer.
+    fields = dict(zip(_RESPONSE_FIELDS, _response_values(measures.response), strict=True))
+    fields.update(text=texts.text, tool_calls=texts.tool_calls, raw=unpacked(row[3], texts.text))
+    whole = dict(zip(_OUTCOME_FIELDS, _outcome_values(measures), strict=True))
+    whole["response"] = Response(**fields)
+    return Outcome(**whole)
 
 
 def _known(further: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,6 +302,10 @@ _FURTHER = {
 }
 
 _PROMPT_FIELDS = frozenset(field.name for field in dataclasses.fields(Prompt))
+_RESPONSE_FIELDS = tuple(field.name for field in dataclasses.fields(Response))
+_response_values = operator.attrgetter(*_RESPONSE_FIELDS)
+_OUTCOME_FIELDS = tuple(field.name for field in dataclasses.fields(Outcome))
+_outcome_values = operator.attrgetter(*_OUTCOME_FIELDS)
 _FAILURE_FIELDS = frozenset(field.name for field in dataclasses.fields(Failure))
 
 

@@ -13,6 +13,8 @@ import functools
 import sqlite3
 from collections.abc import Callable
 
+from toolkit.store._tables import checksum
+
 
 def _create_runs(connection: sqlite3.Connection) -> None:
     """A run, the arms and cases it is made of, and its trials in the plan's order."""
@@ -228,11 +230,121 @@ def _lay_in_order(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE outcome_by_hash")
 
 
+def _give_places(connection: sqlite3.Connection) -> None:
+    """Every trial that was ever planned has a number, its place: what is written of it lies there, found by no hash.
+
+    With an index over hashes each outcome changed pages of its own all over the file: the larger the store, the more
+    was written for each.
+    """
+    connection.execute("CREATE TABLE place (place INTEGER PRIMARY KEY, trial_id TEXT NOT NULL UNIQUE)")
+    connection.execute(
+        "INSERT OR IGNORE INTO place (trial_id) "
+        "SELECT trial_id FROM trial JOIN run USING (run_id) ORDER BY created_at, run_id, position"
+    )
+    for name in ("trial", "outcome", "attempt", "answer"):
+        connection.execute(f"INSERT OR IGNORE INTO place (trial_id) SELECT trial_id FROM {name}")  # noqa: S608  our own names
+    for name in ("trial_by_id", "attempt_by_trial", "attempt_open"):
+        connection.execute(f"DROP INDEX {name}")
+    for name in ("trial", "attempt"):
+        connection.execute(f"ALTER TABLE {name} ADD COLUMN place INTEGER")
+        connection.execute(
+            f"UPDATE {name} SET place = (SELECT place FROM place WHERE place.trial_id = {name}.trial_id)"  # noqa: S608  our own names
+        )
+    _seal_places(connection)
+    connection.execute("CREATE INDEX attempt_by_place ON attempt (place)")
+    connection.execute("CREATE INDEX attempt_open ON attempt (place) WHERE state = 'sent'")
+    _lay_in_places(connection)
+
+
+def _lay_in_places(connection: sqlite3.Connection) -> None:
+    """Outcomes and answers lie in their trials' places, and need no index."""
+    connection.execute("ALTER TABLE outcome RENAME TO outcome_by_id")
+    connection.execute("ALTER TABLE answer RENAME TO answer_by_id")
+    connection.execute(
+        """CREATE TABLE outcome (
+            place INTEGER PRIMARY KEY,
+            trial_id TEXT NOT NULL,
+            run_id TEXT NOT NULL,            -- the run that paid for it
+            request_key TEXT NOT NULL,
+            status TEXT NOT NULL,
+            queue_s REAL NOT NULL,
+            retry_s REAL NOT NULL,
+            started_at TEXT,
+            model_sent TEXT,
+            model_served TEXT,
+            finish_reason TEXT,
+            request_id TEXT,
+            latency_s REAL,
+            first_token_s REAL,
+            input_tokens INTEGER,
+            output_tokens INTEGER,
+            cached_tokens INTEGER,
+            reasoning_tokens INTEGER,
+            cost_usd REAL,                   -- USD; NULL = unknown
+            cost_source TEXT,
+            failure TEXT,                    -- JSON of the Failure record; NULL when there is an answer
+            refusal,
+            further TEXT,                    -- JSON of what has no column of its own
+            seal INTEGER                     -- CRC-32 of the row's other values, without its place
+        )"""
+    )
+    connection.execute(
+        """CREATE TABLE answer (
+            place INTEGER PRIMARY KEY,
+            trial_id TEXT NOT NULL,
+            text NOT NULL,                   -- TEXT; a BLOB of UTF-8 with surrogates where TEXT cannot hold it
+            tool_calls TEXT NOT NULL,        -- JSON
+            raw BLOB NOT NULL,               -- the body as it came, the text left out
+            seal INTEGER
+        )"""
+    )
+    for name in ("outcome", "answer"):
+        connection.execute(
+            f"INSERT INTO {name} SELECT place.place, {name}_by_id.* FROM place JOIN {name}_by_id USING (trial_id)"  # noqa: S608  our own names
+        )
+        connection.execute(f"DROP TABLE {name}_by_id")
+
+
+def _seal_places(connection: sqlite3.Connection) -> None:
+    """Gives the trials' rows checksums over their places too; a row that was damaged before stays one."""
+
+    def sealed(seal: int | None, *row: object) -> int | None:
+        return checksum(row) if seal is not None and seal == checksum(row[:-1]) else seal
+
+    connection.create_function("sealed_with_place", 8, sealed, deterministic=True)
+    columns = "run_id, position, trial_id, arm, case_index, repeat, place"
+    connection.execute(f"UPDATE trial SET seal = sealed_with_place(seal, {columns})")  # noqa: S608  our own names
+
+
+def _create_votes(connection: sqlite3.Connection) -> None:
+    """What people said of pairs of answers; a voter has one vote on a pair, and one more where it was shown again."""
+    connection.execute(
+        """CREATE TABLE vote (
+            run_id TEXT NOT NULL REFERENCES run,
+            voter TEXT NOT NULL,
+            case_index INTEGER NOT NULL,
+            repeat INTEGER NOT NULL,
+            pair TEXT NOT NULL,              -- both trial ids in order, a line each
+            is_repeat INTEGER NOT NULL,      -- 1 = shown once more, to see whether the voter says the same
+            left_trial TEXT NOT NULL,
+            right_trial TEXT NOT NULL,
+            verdict TEXT NOT NULL,
+            seconds REAL NOT NULL,
+            voted_at TEXT NOT NULL,          -- UTC, ISO 8601
+            note,
+            seal INTEGER,
+            PRIMARY KEY (run_id, voter, case_index, repeat, pair, is_repeat)
+        ) WITHOUT ROWID"""
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_runs,
     _create_outcomes,
     _create_scores,
     _add_trust,
+    _give_places,
+    _create_votes,
 )
 
 VERSION = len(MIGRATIONS)

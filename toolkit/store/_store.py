@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from toolkit._records import Arm, Case, Outcome, RunView, Score, Trial
+from toolkit._votes import Vote
 from toolkit.errors import RunNotFoundError
 from toolkit.store import _leases, _reading, _rows
+from toolkit.store._bodies import json_text
 from toolkit.store._file import Durability, StoreFile
-from toolkit.store._finishing import end_attempt, end_of, finishing, finishing_one
+from toolkit.store._finishing import beginning, end_attempt, end_of, finishing
 from toolkit.store._habits import Habits, read_habits
 from toolkit.store._held import Held
 from toolkit.store._leases import Holder, Lease
+from toolkit.store._places import add_trials
 from toolkit.store._process import Process, this_process
 from toolkit.store._reading import LimitChange, Spent, UnknownAttempt
 from toolkit.store._reuse import not_for
-from toolkit.store._tables import ARM, ATTEMPT, BEGIN_ATTEMPT, CASE, RUN, SCORE, SPEC, TRIAL
+from toolkit.store._tables import ARM, CASE, RUN, SCORE, SPEC
 from toolkit.store._traffic import Snapshots, append_call, new_call
+from toolkit.store._votes import drop_votes, keep_votes
 from toolkit.store._writer import Writer
 
 FILE_NAME = "runs.sqlite"
@@ -77,7 +81,7 @@ class RunStore(StoreFile):
         await self._held.aflush()
         prompts = [_rows.prompt_row(arm.prompt) for arm in arms]
         cases = {trial.case.index: trial.case for trial in trials}
-        spec_row = None if spec is None else SPEC.sealed((run_id, _rows.json_text(spec)))
+        spec_row = None if spec is None else SPEC.sealed((run_id, json_text(spec)))
 
         def work(connection: sqlite3.Connection) -> None:
             known = connection.execute("SELECT 1 FROM run WHERE run_id = ?", (run_id,)).fetchone()
@@ -93,13 +97,7 @@ class RunStore(StoreFile):
                 connection.executemany(
                     CASE.insert, (CASE.sealed(_rows.case_row(run_id, case)) for case in cases.values())
                 )
-                connection.executemany(
-                    TRIAL.insert,
-                    (
-                        TRIAL.sealed((run_id, place, trial.trial_id, trial.arm.index, trial.case.index, trial.repeat))
-                        for place, trial in enumerate(trials)
-                    ),
-                )
+                add_trials(connection, run_id, trials)
             if spec_row is not None:
                 connection.execute(SPEC.replace, spec_row)
 
@@ -171,12 +169,7 @@ class RunStore(StoreFile):
         """
         if self._held:
             await self._held.aflush()
-        reserved_usd = None if reserved_usd is None else float(reserved_usd)
-        row = ATTEMPT.sealed((run_id, trial_id, request_key, sent_at.isoformat(), this_process().key, reserved_usd))
-
-        def work(connection: sqlite3.Connection) -> int | None:
-            return connection.execute(BEGIN_ATTEMPT, row).lastrowid
-
+        work = beginning(run_id, trial_id, request_key, sent_at, reserved_usd)
         attempt_id: int = await self._writer.write(work)
         return attempt_id
 
@@ -202,7 +195,7 @@ class RunStore(StoreFile):
         Raises:
             StoreFullError: If it cannot be written; it is held in memory, and `load_run` shows it.
         """
-        await self._held.write(finishing_one(outcome, attempt_id, run_id), (outcome,))
+        await self._held.write(finishing([(outcome, attempt_id)], run_id), (outcome,))
 
     async def finish_all(self, ended: Sequence[tuple[Outcome, int | None]], *, run_id: str) -> None:
         """Records what several trials ended with, all or none of them: `finish` for a group, at a lower cost each.
@@ -228,6 +221,14 @@ class RunStore(StoreFile):
         """Keeps scores by trial id, in place of earlier ones of the same name."""
         rows = [SCORE.sealed(_rows.score_row(run_id, trial_id, score)) for trial_id, score in scores]
         self._writer.submit(lambda connection: connection.executemany(SCORE.replace, rows)).result()
+
+    def save_votes(self, run_id: str, votes: Sequence[Vote]) -> None:
+        """Keeps votes, each in place of an earlier one with the same `key`; returns once they are committed."""
+        self._writer.submit(lambda connection: keep_votes(connection, run_id, votes)).result()
+
+    def drop_votes(self, run_id: str, votes: Sequence[Vote]) -> None:
+        """Takes votes back; one of which there is none with its `key` is passed over."""
+        self._writer.submit(lambda connection: drop_votes(connection, run_id, votes)).result()
 
     async def acquire_lease(
         self, run_id: str, *, owner: Process | None = None, now: dt.datetime | None = None
@@ -324,6 +325,16 @@ class RunStore(StoreFile):
             rows = connection.execute("SELECT run_id, created_at FROM run ORDER BY created_at, run_id").fetchall()
             return [(row["run_id"], dt.datetime.fromisoformat(row["created_at"])) for row in rows]
 
+    def left_over(self) -> list[tuple[str, int]]:
+        """Returns the runs that a process left when it was killed, newest first.
+
+        Each with the number of its requests that were sent and whose outcome nobody will tell; 0 = only its lease.
+        """
+        with self.reading() as connection:
+            found = dict(_reading.left_over(connection))
+        newest_first = [run_id for run_id, _ in reversed(self.runs())]
+        return [(run_id, found[run_id]) for run_id in newest_first if run_id in found]
+
     def load_run(self, run_id: str) -> RunView:
         """Returns everything the store knows of one run; texts are read when they are asked for.
 
@@ -350,9 +361,9 @@ class RunStore(StoreFile):
         finally:
             self._writer.close()
 
-    def _read_answers(self, trial_ids: Sequence[str]) -> dict[str, Sequence[Any]]:
+    def _read_answers(self, places: Mapping[str, int]) -> dict[str, Sequence[Any]]:
         with self.reading() as connection:
-            return _reading.read_answers(connection, trial_ids)
+            return _reading.read_answers(connection, places)
 
 
 @functools.cache

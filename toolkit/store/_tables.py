@@ -15,7 +15,10 @@ class DamagedRowError(sqlite3.DatabaseError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One table whose rows carry a checksum in the column `seal`; NULL there = written before there were any."""
+    """One table whose rows carry a checksum in the column `seal`; NULL there = written before there were any.
+
+    Rows of a table with a place are written with it before them, and read without: it says where they lie.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -45,9 +48,9 @@ class Table:
         return row
 
 
-def _table(name: str, columns: str, seal: Callable[[Sequence[Any]], int]) -> Table:
+def _table(name: str, columns: str, seal: Callable[[Sequence[Any]], int], *, where: tuple[str, ...] = ()) -> Table:
     names = tuple(columns.split())
-    listed, marks = ", ".join((*names, "seal")), ", ".join("?" * (len(names) + 1))
+    listed, marks = ", ".join((*where, *names, "seal")), ", ".join("?" * (len(where) + len(names) + 1))
     rest = f"INTO {name} ({listed}) VALUES ({marks})"
     return Table(
         name=name,
@@ -68,7 +71,7 @@ def checksum(row: Sequence[Any]) -> int:
         False
     """
     # Not `repr`, which spells a character another way once a later Unicode knows it.
-    return zlib.crc32(ascii(tuple(row)).encode("ascii"))
+    return zlib.crc32(ascii(row if type(row) is tuple else tuple(row)).encode("ascii"))
 
 
 def long_checksum(row: Sequence[Any]) -> int:
@@ -88,18 +91,26 @@ RUN = _table("run", "run_id created_at baseline toolkit_version trials", checksu
 SPEC = _table("run_spec", "run_id spec", checksum)
 ARM = _table("arm", "run_id arm prompt_key model model_source provider model_sent params", checksum)
 CASE = _table("run_case", "run_id case_index variables expected", checksum)
-TRIAL = _table("trial", "run_id position trial_id arm case_index repeat", checksum)
+TRIAL = _table("trial", "run_id position trial_id arm case_index repeat place", checksum)
 OUTCOME = _table(
     "outcome",
     "trial_id run_id request_key status queue_s retry_s started_at model_sent model_served finish_reason request_id "
     "latency_s first_token_s input_tokens output_tokens cached_tokens reasoning_tokens cost_usd cost_source failure "
     "refusal further",
     checksum,
+    where=("place",),
 )
-ANSWER = _table("answer", "trial_id text tool_calls raw", long_checksum)
+ANSWER = _table("answer", "trial_id text tool_calls raw", long_checksum, where=("place",))
 SCORE = _table("score", "run_id trial_id name value explanation scorer scorer_version", checksum)
-ATTEMPT = _table("attempt", "run_id trial_id request_key sent_at process reserved_usd", checksum)
+VOTE = _table(
+    "vote",
+    "run_id voter case_index repeat pair is_repeat left_trial right_trial verdict seconds voted_at note",
+    checksum,
+)
+ATTEMPT = _table(
+    "attempt", "run_id trial_id request_key sent_at process reserved_usd", checksum, where=("attempt_id", "place")
+)
 """An attempt as it begins; its state, which changes, has the checksum `end_seal` of its own."""
 
 BEGIN_ATTEMPT = ATTEMPT.insert.replace("seal)", "seal, state)").replace("?)", "?, 'sent')")
-"""SQL that adds an attempt which is about to be sent."""
+"""SQL that adds an attempt which is about to be sent; its number and its trial's place stand before the row."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from toolkit._records import Arm, Case, Prompt
 from toolkit.store import _rows
+from toolkit.store._bodies import json_text
+from toolkit.store._places import give_places
 from toolkit.store._process import this_process
 from toolkit.store._tables import ARM, ATTEMPT, BEGIN_ATTEMPT, CASE, RUN, TRIAL
 
@@ -78,8 +80,8 @@ def new_call(
         toolkit_version=toolkit_version,
         prompt=prompt,
         arm=_rows.arm_row(run_id, arm, prompt[0])[3:],
-        variables=_rows.json_text(case.variables),
-        expected=_rows.json_text(case.expected),
+        variables=json_text(case.variables),
+        expected=json_text(case.expected),
         trial_id=trial_id,
         request_key=request_key,
         sent_at=moment,
@@ -97,9 +99,10 @@ def append_call(connection: sqlite3.Connection, call: NewCall) -> int | None:
     position = 0 if last is None else last + 1
     arm = _find_arm(connection, call)
     connection.execute(CASE.insert, CASE.sealed((run_id, position, call.variables, call.expected)))
-    connection.execute(TRIAL.insert, TRIAL.sealed((run_id, position, call.trial_id, arm, position, 0)))
+    place = give_places(connection, [call.trial_id])[call.trial_id]
+    connection.execute(TRIAL.insert, TRIAL.sealed((run_id, position, call.trial_id, arm, position, 0, place)))
     attempt = (run_id, call.trial_id, call.request_key, call.sent_at, this_process().key, call.reserved_usd)
-    return connection.execute(BEGIN_ATTEMPT, ATTEMPT.sealed(attempt)).lastrowid
+    return connection.execute(BEGIN_ATTEMPT, (None, place, *ATTEMPT.sealed(attempt))).lastrowid
 
 
 def _find_arm(connection: sqlite3.Connection, call: NewCall) -> int:

@@ -8,9 +8,8 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from toolkit.errors import StoreError
 
@@ -18,16 +17,43 @@ from toolkit.errors import StoreError
 _LARGEST_GROUP = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
+_Part = TypeVar("_Part")
+_Result = TypeVar("_Result")
+
+
+class Joint(Generic[_Part, _Result]):
+    """A write that can be done together with others like it, in fewer statements than one by one.
+
+    Args:
+        together: Does several; it is the same function for all that may be done together. Its results are in order.
+        part: What this write adds.
+    """
+
+    __slots__ = ("part", "together")
+
+    def __init__(
+        self, together: Callable[[sqlite3.Connection, Sequence[_Part]], Sequence[_Result]], part: _Part
+    ) -> None:
+        self.together = together
+        self.part = part
+
+    def __call__(self, connection: sqlite3.Connection) -> _Result:
+        """Does this one alone."""
+        return self.together(connection, [self.part])[0]
+
+
+class _Job(NamedTuple):
     work: Callable[[sqlite3.Connection], Any]
     future: concurrent.futures.Future[Any] | asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop | None = None
+    loop: asyncio.AbstractEventLoop | None
     """Where an asyncio future is told; `None` for one that any thread may wait for."""
 
 
 class Writer:
     """Commits groups of writes; a write is finished when its transaction is.
+
+    Nobody of a group has been told that another of it is done, so that they may be done in any order: those that can
+    be done together are.
 
     Writes that arrive while a commit runs form the next group, so the group grows with the load and nobody waits for
     a timer. When one write of a group fails, the group is rolled back and each is done alone: one bad write never
@@ -58,14 +84,14 @@ class Writer:
             StoreError: If the store has been closed.
         """
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self._put(_Job(work=work, future=future))
+        self._put(_Job(work, future, None))
         return future
 
     async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Queues a write and waits until it has been committed; a cancelled caller does not undo it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._put(_Job(work=work, future=future, loop=loop))
+        self._put(_Job(work, future, loop))
         return await future
 
     def _put(self, job: _Job) -> None:
@@ -119,7 +145,7 @@ class Writer:
     def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            results = [job.work(connection) for job in group]
+            results = _do(connection, [job.work for job in group])
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  handed to who waits: this thread must outlive any one write
             if connection.in_transaction:
@@ -138,6 +164,24 @@ class Writer:
             ours.__cause__ = error
             return ours
         return error
+
+
+def _do(connection: sqlite3.Connection, works: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+    """Does writes and returns their results in order; those that can be done together at the place of the first."""
+    results: list[Any] = [None] * len(works)
+    alike: dict[Callable[..., Any], list[int]] = {}
+    for number, work in enumerate(works):
+        if isinstance(work, Joint):
+            alike.setdefault(work.together, []).append(number)
+    for number, work in enumerate(works):
+        if not isinstance(work, Joint):
+            results[number] = work(connection)
+        elif alike[work.together][0] == number:
+            numbers = alike[work.together]
+            parts = [cast("Joint[Any, Any]", works[each]).part for each in numbers]
+            for each, result in zip(numbers, work.together(connection, parts), strict=True):
+                results[each] = result
+    return results
 
 
 def _is_of_the_file(error: Exception) -> bool:
