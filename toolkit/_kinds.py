@@ -67,6 +67,8 @@ class FailureKind(StrEnum):
     """A failure without a kind of its own, of a plug-in."""
     OVER_BUDGET = "over_budget"
     """Not sent: it could have cost more than the budget has left."""
+    STOPPED_EARLY = "stopped_early"
+    """Not sent: `stop_early` was given, and the arm's comparison was settled before."""
     STOPPED = "stopped"
     """Not sent, or cut off: the run was stopped before."""
     CANCELLED = "cancelled"

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
 from toolkit._canonical import content_hash
+from toolkit._votes import Vote
 
 TemplateFormat = Literal["mustache", "jinja2", "humanloop", "generic"]
 """How a template's variables are written: `{{name}}`, Jinja, Humanloop's `{{ name }}`, or `{name}` and `{{name}}`."""
 
-Status = Literal["ok", "failed", "skipped", "cancelled", "over_budget", "unknown"]
-"""What became of a trial; `unknown` = sent, and no outcome was recorded."""
+Status = Literal["ok", "failed", "skipped", "cancelled", "over_budget", "stopped_early", "unknown"]
+"""What became of a trial; `unknown` = sent, and no outcome was recorded; `stopped_early` = not needed any more."""
 
 
 CHAT_PARAMS = frozenset(
@@ -376,6 +377,8 @@ class RunView:
     """Index of the arm that the others are compared with."""
     is_grid: bool = True
     """False for live calls, which come as they are asked for: each has its own case, on one arm."""
+    votes: tuple[Vote, ...] = ()
+    """What people said of pairs of answers, oldest first."""
 
 
 def messages_to_wire(messages: Sequence[Message]) -> list[dict[str, Any]]:

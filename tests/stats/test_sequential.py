@@ -14,8 +14,10 @@ from toolkit.stats import (
     cheapest_not_worse,
     confidence_sequence,
     e_value,
+    interval_of_ties,
     is_order_fixed,
     standing,
+    ties_needed,
     watch,
     win_share_interval,
 )
@@ -218,3 +220,22 @@ def test_baseline_without_a_price():
     """Without a price of the baseline, the cheapest priced arm that is not worse is taken."""
     arm = Candidate(arm="small", cost_usd=0.1, difference=interval(0.0, 0.2))
     assert cheapest_not_worse([arm], baseline="b", baseline_cost_usd=None, margin=0.02).arm == "small"
+
+
+@pytest.mark.parametrize(("n", "level", "bound"), [(100, 0.95, 0.036889), (30, 0.95, 0.122963), (100, 0.99, 0.052983)])
+def test_interval_without_a_difference_seen(n, level, bound):
+    """Where no case differs, the further cases that may differ are held below -log(tail) / n, on either side."""
+    found = interval_of_ties(n, level=level)
+    assert (round(found.low, 6), round(found.high, 6), found.level) == (-bound, bound, level)
+
+
+def test_no_case_has_no_interval_of_ties():
+    """Without a case there is nothing to bound."""
+    assert interval_of_ties(0) is None
+
+
+def test_ties_needed_are_just_enough():
+    """The cases that are said to be enough for a margin are enough, and one fewer is not."""
+    needed = ties_needed(0.02)
+    assert standing(interval_of_ties(needed), margin=0.02) == "not worse"
+    assert standing(interval_of_ties(needed - 1), margin=0.02) == "undecided"

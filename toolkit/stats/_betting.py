@@ -69,6 +69,38 @@ def confidence_sequence(
     )
 
 
+def first_look_without(
+    values: FloatArray, mean: float, *, population: int, lowest: float, highest: float, level: float
+) -> tuple[int, bool] | None:
+    """Returns the first value by which `mean` is ruled out, and whether the true mean is above it; `None` = it is not.
+
+    The bets are those of `confidence_sequence`, against this one candidate.
+
+    Args:
+        values: One a case, in random order, all within the bounds.
+        mean: The candidate, strictly between the bounds.
+        population: Cases of the list.
+        lowest: The smallest value that a case can have.
+        highest: The largest.
+        level: Confidence level, over all looks.
+    """
+    if not len(values):
+        return None
+    x = (values - lowest) / (highest - lowest)
+    candidate = (mean - lowest) / (highest - lowest)
+    seen = np.arange(len(x))
+    rest = (population * candidate - np.concatenate([[0.0], np.cumsum(x)[:-1]])) / (population - seen)
+    inside = np.clip(rest, 1e-12, 1 - 1e-12)
+    bets = _bets(x, level)
+    up = np.cumsum(np.log1p(np.minimum(bets, _LARGEST_BET / inside) * (x - inside)))
+    down = np.cumsum(np.log1p(-np.minimum(bets, _LARGEST_BET / (1 - inside)) * (x - inside)))
+    # Where the rest would have to lie outside the bounds, the candidate is impossible.
+    is_above = (up >= math.log(2 / (1 - level))) | (rest < 0)
+    is_below = (down >= math.log(2 / (1 - level))) | (rest > 1)
+    places = np.flatnonzero(is_above | is_below)
+    return (int(places[0]), bool(is_above[places[0]])) if len(places) else None
+
+
 def _unit_path(x: FloatArray, population: int, level: float) -> list[tuple[float, float]]:
     grid = np.linspace(0.0, 1.0, _GRID + 1)
     bets = _bets(x, level)

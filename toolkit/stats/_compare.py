@@ -19,10 +19,10 @@ from toolkit.stats._power import rows_for_gap, rows_for_pairs, smallest_gap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What two arms' scores on the same cases say about their difference, first minus second."""
+    """What two arms' scores say about their difference, first minus second: on the same cases, or on different ones."""
 
     n: int
-    """Cases with a score in both."""
+    """Cases with a score in both; of arms that answered different cases, the cases of both together."""
     only_a: int
     """Cases scored in the first arm alone; left out."""
     only_b: int
@@ -32,20 +32,30 @@ class Comparison:
     interval: Interval | None
     """`None` when it cannot be told: fewer than two pairs or clusters, or no spread seen."""
     p_value: float | None
-    """Two-sided; McNemar's mid-p or sign flips. `None` without a pair."""
+    """Two-sided; McNemar's or Fisher's mid-p, sign flips or Welch's t. `None` without a pair."""
     p_exact: float | None
-    """McNemar's exact p, beside the mid-p; `None` for other tests."""
+    """McNemar's or Fisher's exact p, beside the mid-p; `None` for other tests."""
     wins: int
     ties: int
     losses: int
     method: str
-    """`bonett-price, mcnemar mid-p`, `t, sign flips` or `t, sign flips, clustered`."""
+    """`bonett-price, mcnemar mid-p`, `t, sign flips`, `t, sign flips, clustered`; of arms that answered different cases
+    `newcombe, fisher mid-p`, `welch` or `welch, clustered`; `none` without a pair."""
     rows_needed: int | None
     """Cases that would show a gap of this size four times in five; `None` when the gap or its spread is 0."""
     smallest_gap: float | None
     """Gap that this many cases show four times in five; `None` when it cannot be told."""
     caution: str | None = None
     """Why the interval is rough, in words; `None` when it is not."""
+    n_a: int | None = None
+    """Cases of the first arm, where the arms answered different cases; `None` where they are paired."""
+    n_b: int | None = None
+    """The same of the second arm."""
+
+    @property
+    def is_paired(self) -> bool:
+        """True when both arms answered the same cases."""
+        return self.n_a is None
 
     @property
     def is_binary(self) -> bool:

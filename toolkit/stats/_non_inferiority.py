@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from toolkit.stats._arrays import check_level
 from toolkit.stats._intervals import Interval
 
 Standing = Literal["not worse", "worse", "undecided"]
@@ -60,6 +62,48 @@ def standing(difference: Interval | None, *, margin: float) -> Standing:
     if difference.low > -margin:
         return "not worse"
     return "worse" if difference.high < -margin else "undecided"
+
+
+def interval_of_ties(n: int, *, level: float = 0.95) -> Interval | None:
+    """Returns the interval of a mean difference where all of `n` cases had the same score in both arms.
+
+    No difference was seen, so there is no spread to make an interval of. The share of further cases that differ is held
+    below -log((1 - level) / 2) / n, and each of them is taken to differ by one whole unit of the score.
+
+    `None` without a case.
+
+    Raises:
+        ValueError: If `level` is not between 0 and 1.
+
+    Source: the "rule of three" at a two-sided level, J. A. Hanley and A. Lippman-Hand, JAMA 249 (1983) 1743-1745.
+
+    Example:
+        >>> round(interval_of_ties(100).high, 4)
+        0.0369
+    """
+    check_level(level)
+    if n == 0:
+        return None
+    bound = -math.log((1 - level) / 2) / n
+    return Interval(low=-bound, high=bound, level=level)
+
+
+def ties_needed(margin: float, *, level: float = 0.95) -> int:
+    """Returns how many cases of equal scores show that an arm is not worse by more than `margin`.
+
+    Args:
+        margin: As for `standing`.
+        level: As for `interval_of_ties`.
+
+    Raises:
+        ValueError: If `level` is not between 0 and 1.
+
+    Example:
+        >>> ties_needed(0.02)
+        185
+    """
+    check_level(level)
+    return math.ceil(-math.log((1 - level) / 2) / margin)
 
 
 def cheapest_not_worse(

@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.stats._arrays import FloatArray, table
 from toolkit.stats._repeats import anova_components
-from toolkit.stats._special import normal_quantile
+from toolkit.stats._special import normal_cdf, normal_quantile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,26 @@ def smallest_gap(n: int, *, variance: float, alpha: float = 0.05, power: float =
     if n < 1:
         return math.inf
     return _sum_of_quantiles(alpha, power) * math.sqrt(variance / n)
+
+
+def chance_to_see(gap: float, n: int, *, variance: float, alpha: float = 0.05) -> float:
+    """Returns the chance that `n` cases show a mean difference of `gap`, if it is there.
+
+    The other arguments are those of `rows_for_gap`, which this inverts.
+
+    Raises:
+        ValueError: If `variance` is not above 0.
+
+    Source: at `rows_for_gap`.
+
+    Example:
+        >>> round(chance_to_see(0.03, 969, variance=1 / 9), 3)
+        0.8
+    """
+    if not variance > 0:
+        raise ValueError(f"A chance needs a spread, a variance above 0; got {variance!r}.")
+    reach, bar = abs(gap) * math.sqrt(max(0, n) / variance), normal_quantile(1 - alpha / 2)
+    return normal_cdf(reach - bar) + normal_cdf(-reach - bar)
 
 
 def rows_for_pairs(up: float, down: float, *, alpha: float = 0.05, power: float = 0.8) -> float:

@@ -61,6 +61,20 @@ class Group:
         self._next += 1
         return self._grid[self._places[self._next - 1]]
 
+    def take_where(self, is_taken: Callable[[Trial], bool]) -> list[Trial]:
+        """Takes those of the trials that are left for which `is_taken` is true."""
+        taken: list[Trial] = []
+        turns, places = array("L"), array("L")
+        for turn, place in zip(self._turns[self._next :], self._places[self._next :], strict=True):
+            trial = self._grid[place]
+            if is_taken(trial):
+                taken.append(trial)
+            else:
+                turns.append(turn)
+                places.append(place)
+        self._turns, self._places, self._next = turns, places, 0
+        return taken
+
     def take_rest(self) -> Iterator[Trial]:
         """Takes all trials that are left."""
         while len(self):

@@ -30,7 +30,9 @@ from toolkit.engine import (
 )
 from toolkit.errors import ProviderError, StoreFullError, UsageError
 from toolkit.providers import LIST_PRICES, Prices
+from toolkit.results import STOPPED
 from toolkit.store import LimitChange as KeptChange
+from toolkit.sweep._early import Early
 from toolkit.sweep._events import (
     LimitChanged,
     Listener,
@@ -87,8 +89,7 @@ async def run_plan(
         policy: Patience of the retries; `None` = the default.
         budget: What all attempts may come to; `None` = what the plan says.
         stop: Tells when to send nothing more, and when to cut what is in flight; `None` = never.
-        resend_unknown: Sends trials again of which an earlier process sent an attempt and recorded no outcome; False =
-            they are left as they are.
+        resend_unknown: Sends again what an earlier process sent and recorded no outcome of; False = leaves it so.
 
     Raises:
         UsageError: If a limit is not positive or a price is no price.
@@ -101,7 +102,8 @@ async def run_plan(
         run_id=plan.run_id, created_at=clock.now(), arms=plan.arms, trials=plan.grid, baseline=plan.baseline
     )
     left_alone = set() if resend_unknown else {each.trial_id for each in engine.store.unknown(plan.run_id)}
-    groups = _groups(plan, engine, left_alone)
+    early = await Early.begun(plan, engine.store, left_alone=left_alone)
+    groups = _groups(plan, engine, left_alone, early)
     pending = sum(len(group) for group in groups)
     listener(SweepStarted(run_id=plan.run_id, trials=plan.distinct, stored=plan.distinct - pending - len(left_alone)))
     history: list[KeptChange] = []
@@ -127,6 +129,7 @@ async def run_plan(
         drop_params=engine.config is not None and engine.config.drop_params,
     )
     running = _Running(plan, groups, caller, listener, engine.in_flight)
+    running.early = early
     try:
         await running.work(stop or Stop())
     except BaseExceptionGroup as errors:
@@ -152,16 +155,16 @@ def _check_limits(concurrency: int | None, timeout_s: float) -> None:
         not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1
     ):
         raise UsageError(f"`concurrency` is a whole number of at least 1, or None; got {concurrency!r}.")
-    if not timeout_s > 0:
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s > 0:
         raise UsageError(f"`timeout_s` is a positive number of seconds; got {timeout_s!r}.")
 
 
-def _groups(plan: Plan, engine: Engine, left_alone: set[str]) -> list[Group]:
+def _groups(plan: Plan, engine: Engine, left_alone: set[str], early: Early | None) -> list[Group]:
     """The trials without an answer, each content once, by who answers them, in the order of sending."""
     groups: dict[tuple[int, str], Group] = {}
     has_copies = plan.distinct < len(plan.grid)
     seen: set[str] = set()
-    for turn, (place, trial) in enumerate(_unanswered(plan, engine)):
+    for turn, (place, trial) in enumerate(_unanswered(plan, engine, early)):
         if trial.trial_id in left_alone or trial.trial_id in seen:
             continue
         if has_copies:
@@ -175,9 +178,9 @@ def _groups(plan: Plan, engine: Engine, left_alone: set[str]) -> list[Group]:
     return list(groups.values())
 
 
-def _unanswered(plan: Plan, engine: Engine) -> Iterable[tuple[int, Trial]]:
+def _unanswered(plan: Plan, engine: Engine, early: Early | None) -> Iterable[tuple[int, Trial]]:
     """Places and trials without an answer, in the order of sending."""
-    order = turns(len(plan.grid), len(plan.arms))
+    order = turns(len(plan.grid), len(plan.arms)) if early is None else early.turns()
     while some := [(place, plan.grid[place]) for place in itertools.islice(order, _LOOKUP)]:
         answered = engine.store.answered([trial.trial_id for _, trial in some])
         yield from ((place, trial) for place, trial in some if trial.trial_id not in answered)
@@ -194,6 +197,8 @@ class _Running:
         self._caller = caller
         self._listener = listener
         self._in_flight = in_flight
+        self.early: Early | None = None
+        """What says that an arm needs nothing more; `None` = nothing stops early."""
         self._patience = {id(group): Patience() for group in groups}
         self._workers: set[asyncio.Task[None]] = set()
         self._queue = Queue(groups, caller.slots, start=self._start)
@@ -210,12 +215,16 @@ class _Running:
             )
         watching = asyncio.create_task(self._watch(stop))
         try:
+            if self.early is not None and self.early.dropped:
+                await self._leave_out(self.early)
             async with asyncio.TaskGroup() as self._tasks:
                 for group in self._groups:
                     self._tasks.create_task(self._prepare(group))
         finally:
             self._queue.close()
             watching.cancel()
+            if self.early is not None:
+                await self.early.keep()
         if self._full is not None:
             raise self._full
 
@@ -286,6 +295,8 @@ class _Running:
         self.sent += outcome.attempts > 0
         # After the commit: a listener that reads the store must find the row.
         self._listener(TrialFinished(outcome=outcome))
+        if self.early is not None and await self.early.take(outcome):
+            await self._leave_out(self.early)
         reason = self._reason_to_stop(group, outcome)
         if reason is not None and group.suspended is None:
             await self._suspend(group, reason)
@@ -341,6 +352,13 @@ class _Running:
             await self._skip(group, some, replace(reason, message=f"Not sent: {reason.message}"))
         self._queue.pump()
 
+    async def _leave_out(self, early: Early) -> None:
+        """Puts on record what is not needed any more, and sends none of it."""
+        for group in self._groups:
+            for reason, trials in early.by_reason(group.take_where(early.is_needless), at_once=_TOGETHER):
+                await self._skip(group, trials, reason)
+        self._queue.pump()
+
     async def _skip(self, group: Group, trials: Sequence[Trial], reason: Failure) -> None:
         """Puts trials on record that are not sent, with the reason why."""
         route, caller = group.route, self._caller
@@ -349,7 +367,7 @@ class _Running:
             Outcome(
                 trial_id=trial.trial_id,
                 request_key=request_of(trial, route).key,
-                status="skipped",
+                status=STOPPED if reason.kind == STOPPED else "skipped",
                 failure=reason,
                 model_sent=route.model,
                 run_id=caller.run_id,
@@ -361,6 +379,8 @@ class _Running:
         )
         for outcome in outcomes:
             self._listener(TrialFinished(outcome=outcome))
+            if self.early is not None:
+                self.early.settle(outcome.trial_id)
 
 
 def duration_words(seconds: float) -> str:
