@@ -6,9 +6,10 @@ kinds of price that this toolkit can apply. Run it in an environment of its own,
     python -m venv /tmp/prices && /tmp/prices/bin/pip install --upgrade genai-prices
     /tmp/prices/bin/python scripts/update_prices.py --date 2026-11-22
 
-Models whose tokens are not all text in and text out (images, audio, video, embeddings), and those that are charged by
-the request or by the hour as well, are kept without a price: their cost stays unknown, which is better than nearly
-right, and no looser entry after theirs takes their names. The same for a price of 0 that is not said to be one.
+Models whose tokens are not all text in and text out (images, audio, video), and those that are charged by the request
+or by the hour as well, are kept without a price: their cost stays unknown, which is better than nearly right, and no
+looser entry after theirs takes their names. The same for a price of 0 that is not said to be one. Embedding models
+write no tokens: where only their input has a price, their output has that of 0.
 
 `context` is the number of tokens that a model reads and writes at most, where the package knows it.
 """
@@ -84,7 +85,9 @@ def _models(provider: Any, today: dt.date) -> list[dict[str, Any]]:
     for model in provider.models:
         prices = model.prices if isinstance(model.prices, list) else None
         options = [(one.constraint, one.prices) for one in prices] if prices is not None else [(None, model.prices)]
-        rates = [rate for rate in (_rate(constraint, price) for constraint, price in options) if rate is not None]
+        embeds = "embed" in model.id
+        found_rates = (_rate(constraint, price, embeds=embeds) for constraint, price in options)
+        rates = [rate for rate in found_rates if rate is not None]
         is_whole = len(rates) == len(options)
         if any(rate["input"] == rate["output"] == 0 for rate in rates) and not model.id.endswith(":free"):
             is_whole = False
@@ -95,9 +98,11 @@ def _models(provider: Any, today: dt.date) -> list[dict[str, Any]]:
     return found
 
 
-def _rate(constraint: Any, price: Any) -> dict[str, Any] | None:
+def _rate(constraint: Any, price: Any, *, embeds: bool) -> dict[str, Any] | None:
     """One set of prices with when it applies; `None` when it charges for what we cannot count."""
     charged = {name: value for name, value in vars(price).items() if value is not None}
+    if embeds:
+        charged.setdefault("output_mtok", 0.0)
     if not {"input_mtok", "output_mtok"} <= charged.keys() or charged.keys() - KEPT.keys() - IGNORED:
         return None
     rate: dict[str, Any] = {}

@@ -14,6 +14,7 @@ from toolkit import _sync
 from toolkit.config import Settings
 from toolkit.engine import Engine
 from toolkit.errors import RunNotFoundError, UsageError
+from toolkit.testing import FakeProvider
 
 MANAGED = {"model": "my-langfuse-model", "prompt_variables": {"key": "A"}}
 
@@ -29,7 +30,8 @@ def own_proxy(tmp_path, langfuse, upstream):
 @pytest.fixture
 def engine(tmp_path):
     """An engine over the same store, in this process."""
-    made = Engine(Settings(home=tmp_path / "home"))
+    judge = FakeProvider(lambda _: '{"score": 4}', name="grader")
+    made = Engine(Settings(home=tmp_path / "home"), providers={"grader": judge})
     yield made
     _sync.run(made.aclose())
 
@@ -141,6 +143,29 @@ def test_live_calls_can_be_scored(own_proxy, engine):
     tk.traffic(engine=engine).score(lambda outcome, case: 1.0 if "Say" in outcome.text else 0.0)
     scores = [name for name in tk.traffic(engine=engine).df.columns if name.startswith("score.")]
     assert len(scores) == 1
+
+
+def test_a_split_is_compared(own_proxy, engine):
+    """The deployments of one name are compared by a score as independent groups, each with its own calls."""
+    for number in range(30):
+        own_proxy.ask("split", user=f"u{number}")
+    results = tk.traffic(engine=engine).score(tk.scorer(name="odd")(lambda text: len(text) % 2))
+    row = results.compare("odd").iloc[0]
+    counts = results.df["model_sent"].value_counts()
+    assert row["cases"] == 30
+    assert f"{counts[results.arms.loc[row.name, 'model_sent']]} call" in row["verdict"]
+    assert row["verdict"] in results.verdict
+
+
+def test_live_calls_can_be_judged(own_proxy, engine):
+    """A judge grades live calls as it does a sweep's, once each; one of pairs is refused: no two calls are one case."""
+    for number in range(3):
+        own_proxy.ask("openai-model", f"plain {number}")
+    results = tk.traffic(engine=engine).score(tk.judge("Polite.", model="grader/x"))
+    assert results.df["score.judge"].tolist() == [4.0] * 3
+    assert tk.traffic(engine=engine).score(tk.judge("Polite.", model="grader/x")).judging["judge"].sent == 0
+    with pytest.raises(UsageError, match="have none in common"):
+        results.score(tk.judge_pairs("Polite.", model="grader/x"))
 
 
 def test_a_day_is_named_by_a_date_or_its_text(own_proxy, engine):

@@ -29,6 +29,10 @@ class FakeJudge(fake_openai.Fake):
 
     paths = ("/chat/completions", "/embeddings")
 
+    def fits(self, fault: dict[str, Any], messages: str, body: dict[str, Any]) -> bool:
+        """Whether a fault is for this request: its texts count as messages do."""
+        return super().fits(fault, "\n".join([messages, *body.get("input", ())]), body)
+
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         """The whole answer to one body."""
         if "input" in body:
@@ -86,7 +90,8 @@ def embeddings(body: dict[str, Any]) -> dict[str, Any]:
             vector[zlib.crc32(word.encode()) % _DIMENSIONS] += 1.0
         vectors.append(vector)
     items = [{"object": "embedding", "index": place, "embedding": vector} for place, vector in enumerate(vectors)]
-    used = {"prompt_tokens": 1, "total_tokens": 1}
+    words = sum(len(text.split()) for text in body["input"])
+    used = {"prompt_tokens": words, "total_tokens": words}
     return {"object": "list", "data": items[::-1], "model": body["model"], "usage": used}
 
 

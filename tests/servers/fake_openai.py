@@ -214,6 +214,9 @@ class Connection:
         if path == "/_control":
             return await self.send_json(200, self.fake.control(json.loads(content)))
         if method == "GET":
+            refused = None if path.startswith("/_") else self.fake.refusal(headers, {})
+            if refused is not None:
+                return await self.send_json(*refused)
             shown = self.fake.serves(path)
             found = shown is not None
             return await self.send_json(200 if found else 404, shown if found else error_body(

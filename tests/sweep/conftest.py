@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.builders import make_prompt
+from tests.servers._process import serving
 from toolkit import _sync
 from toolkit.config import Settings
 from toolkit.testing import FakeProvider, FakeSource, fake_engine
@@ -29,6 +32,41 @@ def make_engine(tmp_path):
         )
         made.append(engine)
         return engine
+
+    yield make
+    for engine in made:
+        _sync.run(engine.aclose())
+
+
+ECHO = (
+    make_prompt("{{answer}}"),
+    make_prompt("Well: {{answer}}", version="2"),
+    make_prompt("{{answer}}!", version="3"),
+)
+
+
+@pytest.fixture(scope="module")
+def judge_server():
+    """The scripted judge, which also embeds, in another process."""
+    with serving("tests.servers.fake_judge") as running:
+        yield running
+
+
+@pytest.fixture
+def make_judged_engine(tmp_path, monkeypatch, judge_server):
+    """Makes engines over one store: `fake/x` says what the variable `answer` is, and `openai/` is the judge."""
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "TOOLKIT_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{judge_server.url}/v1")
+    judge_server.control(reset=True)
+    made = []
+
+    def make(home=tmp_path, answer=None):
+        provider = FakeProvider(answer or (lambda request: request.messages[0].content))
+        source = FakeSource(ECHO)
+        made.append(fake_engine(Settings(home=home, prompts_folder=home), providers=[provider], sources=[source]))
+        return made[-1]
 
     yield make
     for engine in made:

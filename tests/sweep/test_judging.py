@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 import pandas as pd
 import pytest
 
 import toolkit as tk
-from tests.builders import make_prompt
-from tests.servers._process import serving
 from tests.sweep.injections import FORGERIES, INJECTIONS
-from toolkit import _sync
-from toolkit.config import Settings
 from toolkit.errors import ContentFilterError
-from toolkit.testing import FakeProvider, FakeSource, fake_engine
 
 CRITERIA = "It names the colour blue."
 
-ECHO = (make_prompt("{{answer}}"), make_prompt("Well: {{answer}}", version="2"))
 
-
-@pytest.fixture(scope="module")
-def server():
+@pytest.fixture
+def server(judge_server):
     """The scripted judge in another process."""
-    with serving("tests.servers.fake_judge") as running:
-        yield running
+    return judge_server
 
 
 @pytest.fixture
-def make_engine(tmp_path, monkeypatch, server):
+def make_engine(make_judged_engine):
     """Makes engines over one store, on which `fake/x` says what the variable `answer` is."""
-    for name in list(os.environ):
-        if name.startswith(("OPENAI_", "TOOLKIT_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
-    server.control(reset=True)
-    made = []
-
-    def make(home=tmp_path, answer=None):
-        provider = FakeProvider(answer or (lambda request: request.messages[0].content))
-        source = FakeSource(ECHO)
-        made.append(fake_engine(Settings(home=home, prompts_folder=home), providers=[provider], sources=[source]))
-        return made[-1]
-
-    yield make
-    for engine in made:
-        _sync.run(engine.aclose())
+    return make_judged_engine
 
 
 def answers(engine, texts, *, prompts="fake:greet@1", **options):
@@ -293,12 +269,11 @@ def test_what_is_told_after_judging(make_engine, capsys):
     told = capsys.readouterr().out
     assert told == f"{results.judging['judge']}\n"
     assert "0 of 2 answers scored" in told
-    assert "2 the judge's verdict cannot be read" in told
+    assert "2 (the judge's verdict cannot be read)" in told
     assert "take a stronger judge" in told
     assert "2 of them sent now" in told
 
 
-@pytest.mark.filterwarnings("ignore::toolkit.errors.UnusedVariableWarning")
 def test_agreement_with_people(make_engine):
     """With 30 labels or more in the variable `human`, agreement is told by Cohen's kappa."""
     rows = [{"answer": f"{'blue' if n % 2 else 'red'} {n}", "human": 5 if n % 2 else 1} for n in range(40)]
@@ -347,28 +322,3 @@ def test_judging_awaited(make_engine):
     results = answers(make_engine(), ["blue"])
     asyncio.run(results.ascore(tk.judge(CRITERIA, model="openai/strict")))
     assert scores(results, "judge") == [5.0]
-
-
-def test_embeddings_of_a_service(make_engine, server):
-    """Texts are embedded once each, in batches, and an answer with the expected words in another order scores 1."""
-    rows = [{"answer": "blue is the sky", "expected": "the sky is blue"}, {"answer": "no", "expected": "yes"}]
-    results = answers(make_engine(), rows)
-    results.score(tk.semantic(model="openai/embed-small"))
-    assert scores(results, "semantic") == [pytest.approx(1.0), pytest.approx(0.0)]
-    (request,) = server.requests()
-    assert request["path"] == "/v1/embeddings"
-    assert sorted(request["body"]["input"]) == ["blue is the sky", "no", "the sky is blue", "yes"]
-    results.score(tk.semantic(model="openai/embed-small"))
-    assert len(server.requests()) == 1
-
-
-def test_embeddings_are_tried_again(make_engine, server):
-    """An embeddings endpoint that stumbles is asked again; one that refuses leaves <NA> with the reason."""
-    results = answers(make_engine(), [{"answer": "blue", "expected": "blue"}])
-    server.control(status=503, headers={"retry-after": "0"})
-    results.score(tk.semantic(model="openai/embed-small"))
-    assert scores(results, "semantic") == [pytest.approx(1.0)]
-    server.control(status=401)
-    results.score(tk.semantic(model="openai/embed-small", name="other"))
-    assert scores(results, "other") == [None]
-    assert results.df["reason.other"][0].startswith("no embedding: auth")

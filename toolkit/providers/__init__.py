@@ -6,10 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from toolkit.providers._model_limits import most_output_tokens
-from toolkit.providers._prices import LIST_PRICES, Prices, context_limit, price
-from toolkit.providers._provider import Access, Capabilities, Chunk, Embedder, Provider
+from toolkit.providers._prices import LIST_PRICES, Prices, context_limit, price, price_table
+from toolkit.providers._provider import EMBEDDING_PARAMS, Access, Capabilities, Chunk, Embedded, Embedder, Provider
 from toolkit.providers._registry import Providers
+from toolkit.providers._services import Reached, Service, reach, services
 from toolkit.providers._tokens import Estimate, estimate_tokens
+from toolkit.providers._weights import embedded_models
 
 if TYPE_CHECKING:
     from toolkit.providers._anthropic import AnthropicProvider
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
     from toolkit.providers._openai import OpenAIProvider
 
 __all__ = [
+    "EMBEDDING_PARAMS",
     "LIST_PRICES",
     "Access",
     "AnthropicProvider",
     "AzureProvider",
     "Capabilities",
     "Chunk",
+    "Embedded",
     "Embedder",
     "Estimate",
     "LiteLLMProvider",
@@ -33,10 +37,16 @@ __all__ = [
     "Prices",
     "Provider",
     "Providers",
+    "Reached",
+    "Service",
     "context_limit",
+    "embedded_models",
     "estimate_tokens",
     "most_output_tokens",
     "price",
+    "price_table",
+    "reach",
+    "services",
 ]
 
 # The adapters bring their libraries with them, so they are imported when they are named.

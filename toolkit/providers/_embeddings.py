@@ -9,6 +9,7 @@ from typing import Any
 from toolkit._http import HttpClient, HttpFailure
 from toolkit.errors import InvalidResponseError
 from toolkit.providers._errors import error_from_http_failure, error_from_response, request_id
+from toolkit.providers._provider import EMBEDDING_PARAMS, Embedded
 
 
 async def ask_for_embeddings(
@@ -21,7 +22,7 @@ async def ask_for_embeddings(
     provider: str,
     key_variable: str,
     timeout_s: float,
-) -> list[Sequence[float]]:
+) -> Embedded:
     """Sends texts to an embeddings endpoint, once, and returns one vector each.
 
     Args:
@@ -37,7 +38,7 @@ async def ask_for_embeddings(
     Raises:
         ProviderError: Of the most specific class.
     """
-    sent = {"model": model, "input": list(texts), "encoding_format": "float"}
+    sent = {"model": model, "input": list(texts), **EMBEDDING_PARAMS}
     try:
         answer = await http.request("POST", url, timeout_s=timeout_s, headers=dict(headers), json_body=sent)
     except HttpFailure as failure:
@@ -47,8 +48,16 @@ async def ask_for_embeddings(
             answer.status, answer.headers, answer.text(), provider=provider, model=model, key_variable=key_variable
         )
     try:
-        return _vectors(answer.json(), len(texts))
-    except (HttpFailure, RecursionError, KeyError, TypeError, ValueError) as error:
+        body = answer.json()
+        served, usage = body.get("model"), body.get("usage")
+        tokens = usage.get("prompt_tokens") if isinstance(usage, Mapping) else None
+        return Embedded(
+            vectors=_vectors(body, len(texts)),
+            input_tokens=tokens if isinstance(tokens, int) and tokens >= 0 else None,
+            model=served if isinstance(served, str) else None,
+            request_id=request_id(answer.headers),
+        )
+    except (HttpFailure, RecursionError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidResponseError(
             f"{provider!r} gave no usable embeddings (model {model!r}) for {len(texts)} texts; is that an "
             "embedding model?",
@@ -61,9 +70,9 @@ async def ask_for_embeddings(
         ) from error
 
 
-def _vectors(body: Any, n: int) -> list[Sequence[float]]:
+def _vectors(body: Any, n: int) -> tuple[Sequence[float], ...]:
     by_place = {item["index"]: item["embedding"] for item in body["data"]}
     vectors = [tuple(float(number) for number in by_place[place]) for place in range(n)]
     if len({len(vector) for vector in vectors}) != 1 or not all(math.isfinite(x) for vector in vectors for x in vector):
         raise ValueError("vectors of different lengths, or numbers that are not finite")
-    return list(vectors)
+    return tuple(vectors)

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.providers._prices import context_limit
+from toolkit.providers._provider import EMBEDDING_PARAMS
 
 
 def most_output_tokens(provider: str, model: str, params: Mapping[str, Any], *, input_tokens: int = 0) -> int | None:
     """Returns the most output tokens that a request can be charged for; `None` when nothing limits them that we know.
 
     The request's own `max_tokens` or `max_completion_tokens`, times `n`; without one, what the adapter sends where its
-    API insists on a limit, else the room that the input leaves in what the model holds (`context_limit`).
+    API insists on a limit, else the room that the input leaves in what the model holds (`context_limit`). Embeddings
+    have none.
 
     Args:
         provider: The name before the slash.
@@ -26,6 +28,8 @@ def most_output_tokens(provider: str, model: str, params: Mapping[str, Any], *, 
         >>> most_output_tokens("openai", "gpt-4o-mini", {}, input_tokens=1000)
         127000
     """
+    if EMBEDDING_PARAMS.keys() <= params.keys():
+        return 0
     asked = [params[name] for name in ("max_tokens", "max_completion_tokens") if name in params]
     limits = [value for value in asked if isinstance(value, int) and not isinstance(value, bool) and value >= 0]
     one = max(limits) if limits else _without_being_asked(provider, model, input_tokens)

@@ -11,6 +11,7 @@ from toolkit._redact import Secret
 from toolkit.providers._embeddings import ask_for_embeddings
 from toolkit.providers._http_provider import HttpProvider
 from toolkit.providers._openai_wire import StreamAssembler, read_completion
+from toolkit.providers._provider import Embedded
 
 
 class OpenAIWire:
@@ -106,7 +107,7 @@ class OpenAIProvider(HttpProvider):
             requires_key=requires_key,
         )
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float) -> list[Sequence[float]]:
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float) -> Embedded:
         """Sends texts to the service's embeddings endpoint, once, and returns one vector each.
 
         Raises:

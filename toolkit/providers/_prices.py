@@ -49,6 +49,8 @@ class Prices:
     """
 
     def __init__(self, overrides: Mapping[str, Mapping[str, float]] = EMPTY) -> None:
+        if not isinstance(overrides, Mapping):
+            raise UsageError(f"`prices` is a map such as {_EXAMPLE}; got {overrides!r}.")
         self._own = {model: _checked(model, rate) for model, rate in overrides.items()}
 
     def price(
@@ -119,7 +121,18 @@ def price(provider: str, model: str, usage: Usage, *, at: dt.datetime | None = N
     return LIST_PRICES.price(provider, model, usage, at=at)
 
 
+def price_table() -> tuple[str, dt.date]:
+    """Returns the name of the table of list prices, and the day it was made."""
+    table = _table()
+    return f"{table['source']} {table['version']}", dt.date.fromisoformat(table["date"])
+
+
+_EXAMPLE = "{'acme/m': {'input': 1.0, 'output': 2.0}}"
+
+
 def _checked(model: str, rate: Mapping[str, float]) -> _Rate:
+    if not isinstance(model, str) or not isinstance(rate, Mapping):
+        raise UsageError(f"`prices` has a map of prices for each model, such as {_EXAMPLE}; got {model!r}: {rate!r}.")
     unknown = sorted(set(rate) - set(_NAMES))
     missing = sorted({"input", "output"} - set(rate))
     if unknown or missing:

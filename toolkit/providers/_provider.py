@@ -91,12 +91,29 @@ class Provider(Protocol):
         ...
 
 
+EMBEDDING_PARAMS = FrozenDict({"encoding_format": "float"})
+"""What is sent to an embeddings endpoint beside the model and the texts; no request for a completion has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """What an embedding model made of some texts."""
+
+    vectors: tuple[Sequence[float], ...]
+    """One a text, in their order."""
+    input_tokens: int | None = None
+    """Of all texts together, as the provider counted them; `None` where it did not say."""
+    model: str | None = None
+    """Model that served, by the provider's word."""
+    request_id: str | None = None
+
+
 @runtime_checkable
 class Embedder(Protocol):
     """A provider that turns texts into vectors."""
 
-    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float) -> list[Sequence[float]]:
-        """Returns one vector a text, in their order.
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_s: float) -> Embedded:
+        """Returns one vector a text, in their order, from one request.
 
         Raises:
             ProviderError: Of the most specific class.

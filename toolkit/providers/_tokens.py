@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit._records import Message
+from toolkit.errors import UsageError
 
 # What one of each costs in tokens: least, expected, most. The middle is a least-squares fit, the outer two enclose the
 # vocabularies of the measurement (see `estimate_tokens`), which differ most for scripts that older ones knew badly.
@@ -83,14 +84,21 @@ def estimate_tokens(text_or_messages: str | Sequence[Message | Mapping[str, Any]
         text_or_messages: Text; or messages, as records or as maps in OpenAI's form. Tool calls count as the text of
             their JSON; every part that is not text counts as an image, between 70 and 5,000 tokens.
 
+    Raises:
+        UsageError: If it is neither.
+
     Example:
         >>> estimate_tokens("The quick brown fox jumps over the lazy dog.")
         Estimate(low=7, expected=9, high=13)
     """
     if isinstance(text_or_messages, str):
         return _rounded(_weigh(text_or_messages))
+    if not isinstance(text_or_messages, Sequence):
+        raise UsageError(f"Tokens are estimated of a text or of a list of messages; got {text_or_messages!r}.")
     total = _CHAT if text_or_messages else (0.0, 0.0, 0.0)
     for message in text_or_messages:
+        if not isinstance(message, Message | Mapping):
+            raise UsageError(f"A message is a record or a map such as {{'role': 'user', ...}}; got {message!r}.")
         wire = message.to_wire() if isinstance(message, Message) else message
         total = _sum(total, _MESSAGE)
         for name, value in wire.items():

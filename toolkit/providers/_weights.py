@@ -61,6 +61,16 @@ EMBEDDED: Mapping[str, Weights] = {
 """The models that can be fetched, by name."""
 
 
+def embedded_models() -> tuple[str, ...]:
+    """Returns the embedded models by the names that `sweep` takes.
+
+    Example:
+        >>> embedded_models()
+        ('local/smollm2-135m-instruct',)
+    """
+    return tuple(f"local/{name}" for name in EMBEDDED)
+
+
 def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Returns the folder that fetched weights are kept in: `TOOLKIT_CACHE`, else the system's cache folder.
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from toolkit._records import Arm, RunView
+from toolkit._records import RunView
 from toolkit.results._html import element
+from toolkit.results._pandas import pd
+from toolkit.results._ranks import is_first_shown, lent_lines, rank_lines, ranks_table
 from toolkit.results._screen import for_screen
+from toolkit.results._words import counted
 from toolkit.scorers import UNREAD, Judge, PairJudge
-from toolkit.stats import Agreement, JudgeReport, judge_agreement
+from toolkit.stats import Agreement, JudgeReport, Ranking, judge_agreement
 
-# Labels by people that are looked for when nobody names others.
-_PEOPLE = "human"
+PEOPLE = "human"
+"""Score or variable with people's verdicts, unless a judge names another."""
 
 # From this share of unread verdicts on, the judge itself is the problem.
 _MANY_UNREAD = 0.05
@@ -51,10 +53,23 @@ class Judging:
     people: str | None = None
     """Score or variable that the labels are."""
     relatives: tuple[str, ...] = ()
-    """Models under test of the judge's own family."""
+    """Models under test of the judge's own family; the reasons of their scores say so too."""
+    ranking: Ranking | None = None
+    """Of all arms against each other, where every pair was judged; `None` elsewhere."""
+
+    @property
+    def ranks(self) -> pd.DataFrame:
+        """One row an arm, the strongest first, where every pair was judged; else empty.
+
+        Index `arm`; columns `strength` (log-odds against an arm of average strength), `low`, `high` (its 95 % interval
+        over cases; `<NA>` when it cannot be told), `elo` (the same as a rating around 1,500), `won`, `tied`, `lost`
+        (pairs).
+        """
+        return ranks_table(self.ranking)
 
     def __str__(self) -> str:
-        lines = [self._scored_line(), *self._unscored_lines(), *self._pair_lines(), *self._people_lines()]
+        lines = [self._scored_line(), *self._unscored_lines(), *self._rank_lines(), *self._pair_lines()]
+        lines += self._people_lines()
         if self.relatives:
             lines.append(
                 f"{self.model} and {', '.join(self.relatives)} are one family, and judges tend to favour their own: "
@@ -71,7 +86,7 @@ class Judging:
     def _unscored_lines(self) -> list[str]:
         if not self.reasons:
             return []
-        told = "; ".join(f"{count:,} {reason}" for reason, count in self.reasons[:4])
+        told = "; ".join(f"{count:,} ({reason})" for reason, count in self.reasons[:4])
         lines = [f"Not scored: {told}."]
         if self.unread > _MANY_UNREAD * self.answers:
             lines.append(
@@ -80,21 +95,33 @@ class Judging:
             )
         return lines
 
+    def _rank_lines(self) -> list[str]:
+        found = self.ranking
+        if found is None:
+            return []
+        lines = [f"Ranking of {len(found.arms)} arms by {counted(found.n_preferences, 'pair')} (Bradley-Terry):"]
+        lines += [*rank_lines(found), *lent_lines(found)]
+        if found.arms[0].interval is not None and not is_first_shown(found):
+            lines.append(f"The intervals of the first two overlap: results.compare({self.score!r}) tests the gaps.")
+        return lines
+
     def _pair_lines(self) -> list[str]:
         found = self.pairs
         if found is None or not found.scored:
             return []
+        won = "" if self.ranking else f"{found.wins:,} won, {found.losses:,} lost, {found.ties:,} tied; "
         lines = [
-            f"{found.wins:,} won, {found.losses:,} lost, {found.ties:,} tied; {found.consistent:,} of {found.scored:,} "
-            "pairs have the same verdict in both orders, the others count as ties."
+            f"{won}{found.consistent:,} of {counted(found.scored, 'pair')} have the same verdict in both orders, the "
+            "others count as ties."
         ]
         bias, interval = found.position_bias, found.position_bias_interval
         if bias is None:
             return lines
-        line = f"Position bias: the first answer wins {bias * 100:+.1f} points more than half"
+        line = f"Position bias: the answer in front wins {50 + bias * 100:.1f} % of the time, where 50 % is fair"
         if interval is None:
             return [*lines, f"{line}; there are too few pairs to say how sure that is."]
-        line += f" ({interval.level * 100:g} % interval {interval.low * 100:+.1f} to {interval.high * 100:+.1f})"
+        low, high = 50 + interval.low * 100, 50 + interval.high * 100
+        line += f" ({interval.level * 100:g} % interval {low:.1f} to {high:.1f} %)"
         if interval.low <= 0 <= interval.high:
             return [*lines, f"{line}: none is shown."]
         return [*lines, f"{line}: the judge prefers a place. Both orders were asked, so it hides wins as ties."]
@@ -109,15 +136,16 @@ class Judging:
         if found.kappa is None:
             return [f"{told}; all have one label, so how much of that is chance cannot be told."]
         advice = "" if found.kappa >= 0.6 else " Below 0.6: read where they differ before you decide by this judge."
-        return [f"{told}, Cohen's kappa {found.kappa:.2f} (0 = as by chance, 1 = always).{advice}"]
+        alpha = "" if found.alpha is None else f", Krippendorff's alpha {found.alpha:.2f}"
+        return [f"{told}, Cohen's kappa {found.kappa:.2f}{alpha} (0 = as by chance, 1 = always).{advice}"]
 
     def _cost_line(self) -> str:
         if self.run_id is None:
             return "Nothing was asked."
         cost = "an unknown sum" if self.cost_usd is None else f"${self.cost_usd:.4g}"
         return (
-            f"Judging cost {cost} for {self.calls:,} calls, {self.sent:,} of them sent now; the run's own cost is "
-            f"apart. The calls are the run {self.run_id!r}."
+            f"Judging cost {cost} for {counted(self.calls, 'call')}, {self.sent:,} of them sent now; the run's own "
+            f"cost is apart. The calls are the run {self.run_id!r}."
         )
 
 
@@ -126,7 +154,7 @@ def people_labels(view: RunView, judge: Judge | PairJudge) -> tuple[str | None, 
 
     They are a score of that name, else a variable of that name; labels outside the scale are left out.
     """
-    name = judge.people or _PEOPLE
+    name = judge.people or PEOPLE
     labels: dict[str, float] = {}
     for trial in view.trials:
         own = [score.value for score in view.scores.get(trial.trial_id, ()) if score.name == name and score.is_scored]
@@ -144,7 +172,10 @@ def agreement_of(values: Mapping[str, float | None], labels: Mapping[str, float]
     if not labels:
         return None
     both = [trial_id for trial_id in values if trial_id in labels]
-    return judge_agreement([values[trial_id] for trial_id in both], [labels[trial_id] for trial_id in both])
+    # Every scale of a judge has an order, which alpha minds and kappa does not.
+    return judge_agreement(
+        [values[trial_id] for trial_id in both], [labels[trial_id] for trial_id in both], scale="ordinal"
+    )
 
 
 def counted_reasons(explanations: Sequence[str | None]) -> tuple[tuple[str, int], ...]:
@@ -153,23 +184,6 @@ def counted_reasons(explanations: Sequence[str | None]) -> tuple[tuple[str, int]
         UNREAD if (each or "").startswith(UNREAD) else (each or "for no stated reason") for each in explanations
     )
     return tuple(known.most_common())
-
-
-def relatives(model: str, arms: Sequence[Arm]) -> tuple[str, ...]:
-    """Returns the models under test that are of a judge's family, by their names: `gpt`, `claude`, `llama`.
-
-    Example:
-        >>> family("openai/gpt-4o-mini"), family("anthropic/claude-sonnet-4"), family("local/smollm2-135m-instruct")
-        ('gpt', 'claude', 'smollm')
-    """
-    own = family(model)
-    return tuple(dict.fromkeys(arm.model for arm in arms if own in (family(arm.model), family(arm.model_sent)) and own))
-
-
-def family(model: str) -> str:
-    """Returns the first word of a model's name."""
-    found = re.match(r"[a-z]+", model.rpartition("/")[2].lower())
-    return found[0] if found else ""
 
 
 def _answers(n: int) -> str:

@@ -23,6 +23,7 @@ from toolkit.scorers._scorer import FunctionScorer, Scorer, as_scorer, is_lower_
 from toolkit.scorers._scoring import score_outcome, score_outcomes
 from toolkit.scorers._semantic import EmbeddingScorer, semantic
 from toolkit.scorers._text import TextScorer, contains, exact, regex
+from toolkit.scorers._verdict import ReadVerdict
 
 __all__ = [
     "FORMS",
@@ -34,6 +35,7 @@ __all__ = [
     "FunctionScorer",
     "Judge",
     "PairJudge",
+    "ReadVerdict",
     "RuleScorer",
     "Scorer",
     "TextScorer",

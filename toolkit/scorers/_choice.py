@@ -53,7 +53,8 @@ def one_of(choices: Sequence[str], *, ignore_case: bool = True, name: str | None
         >>> one_of(["positive", "negative"]).name
         'one_of(positive|negative)'
     """
-    if isinstance(choices, str) or not all(isinstance(choice, str) and choice.strip() for choice in choices):
+    is_list = isinstance(choices, Sequence) and not isinstance(choices, str)
+    if not is_list or not all(isinstance(choice, str) and choice.strip() for choice in choices):
         raise UsageError(f"one_of() takes a list of texts that are not empty; got {choices!r}.")
     plain = tuple(normalised(choice, ignore_case=ignore_case) for choice in choices)
     if len(set(plain)) < 2 or len(set(plain)) < len(plain):

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from toolkit._canonical import content_hash
 from toolkit._records import EMPTY, Case, FrozenDict, Outcome, Score, Trial, messages_to_wire
@@ -17,6 +17,9 @@ from toolkit.scorers._rule import bounded
 from toolkit.scorers._scorer import is_refused
 from toolkit.scorers._text import as_texts
 from toolkit.scorers._verdict import AnyScale, ReadVerdict, Scale, as_scale, read_verdict
+
+Pairs: TypeAlias = Literal["baseline", "all"]
+"""Which answers meet each other."""
 
 _WINNERS = Scale(values=(("second", 0.0), ("tie", 0.5), ("first", 1.0)), is_numeric=False)
 
@@ -34,6 +37,7 @@ class Judge:
     concurrency: int | None = None
     use_expected: bool = True
     people: str | None = None
+    prices: FrozenDict = EMPTY
 
     prompt = GRADE
     field = "score"
@@ -59,7 +63,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairJudge:
-    """A model that compares each answer with the baseline's to the same case, in both orders; made by `judge_pairs`."""
+    """A model that compares answers to the same case with each other, in both orders; made by `judge_pairs`."""
 
     name: str
     criteria: str
@@ -70,6 +74,8 @@ class PairJudge:
     use_expected: bool = True
     people: str | None = None
     baseline: str | int | None = None
+    pairs: Pairs = "baseline"
+    prices: FrozenDict = EMPTY
 
     prompt = COMPARE
     field = "winner"
@@ -83,6 +89,8 @@ class PairJudge:
     @property
     def spec(self) -> str:
         """The call that makes this judge again."""
+        if self.pairs == "all":
+            return _spec_of(self, ", pairs='all'")
         return _spec_of(self, "" if self.baseline is None else f", baseline={self.baseline!r}")
 
     def __call__(self, outcome: Outcome, case: Case) -> Any:
@@ -106,6 +114,7 @@ def judge(
     use_expected: bool = True,
     people: str | None = None,
     budget_usd: float | None = None,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
     concurrency: int | None = None,
     name: str | None = None,
 ) -> Judge:
@@ -127,6 +136,7 @@ def judge(
         people: Score or variable with people's verdicts on the same answers, to tell how far the judge agrees with
             them; `None` = the one called `human`, where there is one.
         budget_usd: Most USD that the judging may come to; the run's own budget is another. `None` = no limit.
+        prices: USD per million tokens by model, before the dated table, as for `sweep`.
         concurrency: Most calls in flight; `None` = as a sweep.
         name: Name of the score; `None` = `judge`.
 
@@ -147,6 +157,7 @@ def judge(
         concurrency=concurrency,
         use_expected=use_expected,
         people=people,
+        prices=FrozenDict(prices or {}),
     )
 
 
@@ -155,38 +166,50 @@ def judge_pairs(
     *,
     model: str,
     baseline: str | int | None = None,
+    pairs: Pairs = "baseline",
     params: Mapping[str, Any] | None = None,
     use_expected: bool = True,
     people: str | None = None,
     budget_usd: float | None = None,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
     concurrency: int | None = None,
     name: str | None = None,
 ) -> PairJudge:
-    """Returns a scorer that has a model compare each answer with the baseline's to the same case, in both orders.
+    """Returns a scorer that has a model compare answers to the same case with each other, in both orders.
 
     The score is 1 for a win over the baseline, 0 for a loss and 0.5 for a tie; the baseline's own answers have 0.5.
     A win counts only when the judge names the same answer in both orders; when the orders contradict each other it is
     a tie. A pair of which one verdict cannot be read, or one answer is missing, is not scored. What is kept and printed
     is as for `judge`; besides, whether the judge prefers the answer that stands first.
 
+    With `pairs="all"` every arm meets every other: k arms make k (k - 1) calls a case. The score is then the share of
+    its pairs that an answer won, a tie counting half, and `results.judging[name].ranks` ranks the arms by the
+    Bradley-Terry model, with intervals.
+
     Args:
         criteria: What makes an answer better, in plain words.
         model: As for `judge`.
         baseline: Label or index of an arm; `None` = the one that the run was planned with.
+        pairs: `baseline` = each answer meets that of the baseline; `all` = that of every other arm.
         params: As for `judge`.
         use_expected: As for `judge`.
         people: As for `judge`, on the same scale: 1, 0.5, 0.
         budget_usd: As for `judge`.
+        prices: As for `judge`.
         concurrency: As for `judge`.
         name: Name of the score; `None` = `judge_pairs`.
 
     Raises:
-        UsageError: If the criteria are empty.
+        UsageError: If the criteria are empty, `pairs` is neither, or all pairs are asked for with a baseline.
 
     Example:
         >>> judge_pairs("More helpful.", model="openai/gpt-4o-mini").name
         'judge_pairs'
     """
+    if pairs not in ("baseline", "all"):
+        raise UsageError(f"`pairs` of judge_pairs() is 'baseline' or 'all'; got {pairs!r}.")
+    if pairs == "all" and baseline is not None:
+        raise UsageError(f"judge_pairs() with pairs='all' has no baseline; leave out {baseline!r}, or `pairs`.")
     return PairJudge(
         name=name or "judge_pairs",
         criteria=_checked(criteria, "judge_pairs"),
@@ -197,6 +220,8 @@ def judge_pairs(
         use_expected=use_expected,
         people=people,
         baseline=baseline,
+        pairs=pairs,
+        prices=FrozenDict(prices or {}),
     )
 
 
@@ -289,7 +314,10 @@ def _spec_of(judge: Judge | PairJudge, end: str) -> str:
 
 def _version_of(judge: Judge | PairJudge) -> str:
     shaping = {each.name: getattr(judge, each.name) for each in fields(judge)}
-    for name in ("name", "budget_usd", "concurrency", "people", "scale"):
+    for name in ("name", "budget_usd", "prices", "concurrency", "people", "scale"):
         shaping.pop(name, None)
+    if shaping.get("pairs") == "baseline":
+        # As it was before there were others, so that what was judged then is still its own.
+        shaping.pop("pairs")
     values = [list(pair) for pair in judge.scale.values]
     return content_hash("j1", {"prompt": judge.prompt.fingerprint, "scale": values, **shaping})

@@ -61,8 +61,13 @@ def as_scorers(scorers: Sequence[Scorer | Callable[..., Any] | str]) -> list[Sco
     """Returns each as a scorer: names by `load_scorer`, functions by `as_scorer`.
 
     Raises:
-        UsageError: If two have one name, because the second would replace the first's scores.
+        UsageError: If two have one name, because the second would replace the first's scores; or if one of ours was
+            not called, such as `contains` in place of `contains()`.
     """
+    for item in scorers:
+        name = getattr(item, "__name__", None)
+        if name in BUILTINS and f"{getattr(item, '__module__', '')}:{name}" == BUILTINS[name]:
+            raise UsageError(f"{name} makes a scorer and is none itself; call it: tk.{name}(...).")
     made = [load_scorer(item) if isinstance(item, str) else as_scorer(item) for item in scorers]
     names = [scorer.name for scorer in made]
     twice = sorted({name for name in names if names.count(name) > 1})

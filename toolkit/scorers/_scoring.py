@@ -21,6 +21,14 @@ _WORDS = {"true": 1.0, "yes": 1.0, "pass": 1.0, "false": 0.0, "no": 0.0, "fail":
 # Answers that one scorer is asked about at a time: enough for one that waits for a service.
 _AT_ONCE = 8
 
+# Seconds after which another thread joins in: a scorer that only computes is through with a batch before, and threads
+# that compute at the same time only wait for each other.
+_JOIN_S = 0.02
+
+# What scorers return most is taken without a closer look, up to what every whole number has a float for.
+_NUMBERS = (bool, float, int)
+_LARGEST = 2.0**1023
+
 
 async def score_outcome(scorer: Scorer, outcome: Outcome, case: Case, *, timeout_s: float = 60.0) -> list[Score]:
     """As `score_outcomes`, of one outcome."""
@@ -104,15 +112,17 @@ class _Threads:
 
     async def run(self) -> list[Any]:
         """Returns what the scorer returned for each, `_Raised`, or `_TOO_LONG`."""
-        for _ in range(min(_AT_ONCE, len(self._answers))):
-            self._start()
-        while self._since:
-            oldest = min(began for _, began in list(self._since.values()))
-            wait_s = max(oldest + self._timeout_s - time.monotonic(), 0.0)
+        self._start()
+        while at_work := list(self._since.values()):
+            oldest = min(began for _, began in at_work)
+            wait_s = max(oldest + self._timeout_s - time.monotonic(), 0.0) + 0.001
+            has_room = len(at_work) < _AT_ONCE and self._next < len(self._answers)
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_s + 0.001)
+                await asyncio.wait_for(self._changed.wait(), min(wait_s, _JOIN_S) if has_room else wait_s)
             except TimeoutError:
                 self._leave_behind()
+                if has_room:
+                    self._start()
             self._changed.clear()
         return self._found
 
@@ -179,7 +189,7 @@ async def _awaited(calls: Sequence[Callable[[], Awaitable[Any]]], timeout_s: flo
 
 
 async def _awaited_where_needed(found: list[Any], timeout_s: float) -> list[Any]:
-    later = [place for place, each in enumerate(found) if inspect.isawaitable(each)]
+    later = [place for place, each in enumerate(found) if type(each) not in _NUMBERS and inspect.isawaitable(each)]
     if later:
         calls = [functools.partial(_itself, found[place]) for place in later]
         for place, each in zip(later, await _awaited(calls, timeout_s), strict=True):
@@ -192,6 +202,11 @@ def _itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
 
 
 def _read_safely(found: Any, scorer: _Named, timeout_s: float) -> list[Score]:
+    if type(found) in _NUMBERS and -_LARGEST <= found <= _LARGEST:
+        value = float(found)
+        return [Score(name=scorer.name, value=value, scorer=scorer.spec, scorer_version=scorer.version)]
+    if type(found) is Score and _is_own(found, scorer):
+        return [found]
     if found is _TOO_LONG:
         return [_unscored(scorer, f"the scorer took longer than {timeout_s:g} s")]
     error = found.error if isinstance(found, _Raised) else None
@@ -201,6 +216,18 @@ def _read_safely(found: Any, scorer: _Named, timeout_s: float) -> list[Score]:
         except Exception as raised:  # noqa: BLE001  # what it returned is foreign code too: its float() may raise
             error = raised
     return [_unscored(scorer, f"the scorer raised {type(error).__name__}: {redact(_one_line(error))}")]
+
+
+def _is_own(score: Score, scorer: _Named) -> bool:
+    """Whether a scorer's score needs nothing done to it."""
+    return (
+        score.name == scorer.name
+        and score.scorer == scorer.spec
+        and score.scorer_version == scorer.version
+        and type(score.value) is float
+        and math.isfinite(score.value)
+        and (score.explanation is None or type(score.explanation) is str)
+    )
 
 
 def _unscored(scorer: _Named, reason: str) -> Score:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolkit._optional import require
-from toolkit._records import Case, Outcome, Score
+from toolkit._records import EMPTY, Case, FrozenDict, Outcome, Score
 from toolkit.errors import UsageError
 from toolkit.scorers._rule import NO_EXPECTED, RuleScorer, normalised, rule_scorer, shortened
 from toolkit.scorers._text import Expected, as_texts
@@ -21,7 +21,12 @@ LOCAL = "wordllama"
 
 
 def semantic(
-    expected: Expected | None = None, *, model: str = LOCAL, name: str | None = None
+    expected: Expected | None = None,
+    *,
+    model: str = LOCAL,
+    budget_usd: float | None = None,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
+    name: str | None = None,
 ) -> RuleScorer | EmbeddingScorer:
     """Returns a scorer that gives how near the answer's meaning is to the expected one: a cosine, at most 1.
 
@@ -33,8 +38,12 @@ def semantic(
         expected: The answer, or a list of which any counts; `None` = each case's own expected answer.
         model: `wordllama` = static word embeddings of 256 numbers, English above all, in this process, weights
             included in the package; else `provider/name` of an OpenAI-compatible embeddings endpoint, such as
-            `openai/text-embedding-3-small`: texts go there in batches, are paid for, and scores that are kept are not
-            asked for again.
+            `openai/text-embedding-3-small`: texts go there in batches. These calls are a run of their own in the run
+            store, `embed-...`: tried again, paid for, kept to 7 digits, and no text is sent twice. What it cost is
+            printed after scoring.
+        budget_usd: Most USD that the embeddings of one run may come to; what does not fit is not scored. `None` = no
+            limit.
+        prices: USD per million tokens by model, before the dated table: `{"acme/e": {"input": 0.1, "output": 0}}`.
         name: Name of the score; `None` = `semantic`, with the expected answer behind it when one is given.
 
     A case without an expected answer, and an empty text on either side, is not scored.
@@ -61,7 +70,9 @@ def semantic(
     if model == LOCAL:
         _wordllama()
         return made
-    return EmbeddingScorer(name=made.name, spec=made.spec, model=model, texts=texts)
+    return EmbeddingScorer(
+        name=made.name, spec=made.spec, model=model, texts=texts, budget_usd=budget_usd, prices=FrozenDict(prices or {})
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +85,8 @@ class EmbeddingScorer:
     """`provider/name`."""
     texts: tuple[str, ...] | None
     """Expected answers, of which any counts; `None` = the case's own."""
+    budget_usd: float | None = None
+    prices: FrozenDict = EMPTY
     version: str = "1"
 
     def texts_of(self, outcome: Outcome, case: Case) -> tuple[str, tuple[str, ...]]:

@@ -8,6 +8,8 @@ from toolkit.engine import Engine, default_engine
 from toolkit.errors import RunNotFoundError, UsageError
 from toolkit.results import Results
 from toolkit.store import TRAFFIC
+from toolkit.sweep._ask import ask_about
+from toolkit.sweep._live import prepare_asking
 
 
 def traffic(day: dt.date | str | None = None, *, engine: Engine | None = None) -> Results:
@@ -16,6 +18,9 @@ def traffic(day: dt.date | str | None = None, *, engine: Engine | None = None) -
     The columns are those of every run; `trial_id` is the answer's `x-toolkit-request-id`. Calls that came with their
     own messages have them in `var.messages`. `refresh()` reads again while the proxy goes on, in this process or in
     another one.
+
+    They are scored and judged as any run's. A split is compared as well: its deployments are arms, and as each answered
+    calls of its own, they are compared as independent groups (`compare`, `verdict`).
 
     Args:
         day: UTC day, as a date or `YYYY-MM-DD`; `None` = the newest day that has calls.
@@ -27,8 +32,10 @@ def traffic(day: dt.date | str | None = None, *, engine: Engine | None = None) -
 
     Example:
         >>> traffic().df.groupby(["model", "status"]).size()    # doctest: +SKIP
+        >>> traffic().score(judge("Polite.", model="openai/gpt-4o")).compare()    # doctest: +SKIP
     """
-    store = (engine or default_engine()).store
+    engine = engine or default_engine()
+    store = engine.store
     if day is None:
         days = [run_id for run_id, _ in store.runs() if run_id.startswith(TRAFFIC)]
         if not days:
@@ -39,7 +46,13 @@ def traffic(day: dt.date | str | None = None, *, engine: Engine | None = None) -
         run_id = max(days)
     else:
         run_id = TRAFFIC + _as_date(day).isoformat()
-    return Results(store.load_run(run_id), reload=lambda: store.load_run(run_id), save_scores=store.save_scores)
+    return Results(
+        store.load_run(run_id),
+        reload=lambda: store.load_run(run_id),
+        save_scores=store.save_scores,
+        ballots=store,
+        ask=lambda view, scorer, again: ask_about(engine, view, scorer, prepare=prepare_asking, again=again),
+    )
 
 
 def _as_date(day: dt.date | str) -> dt.date:
