@@ -88,7 +88,25 @@ def test_cases_without_a_score_keep_a_gate_shut(unscored, standing):
     one, cases = compared(50, 0, 300, unscored)
     verdict = decide(parse_rule("b worse than a by 0.02"), one, cases=cases)
     assert verdict.standing == standing
-    assert ("have no score in both" in verdict.sentence) == (standing == "undecided")
+    assert ("10 cases have no score in one of the two" in verdict.sentence) == (standing == "undecided")
+
+
+def test_a_gate_that_fails_says_what_to_read():
+    """A gate that fails names what to keep and how to see what was lost."""
+    one, cases = compared(0, 40, 60)
+    assert decide(parse_rule("b worse than a by 0.02"), one, cases=cases).sentence.endswith(
+        "Next: keep reply@1, or read what was lost in a notebook: "
+        "results.diff('reply@1', 'reply@2', score='right').worse."
+    )
+
+
+def test_a_single_case_without_a_score_is_one_case():
+    """One case without a score is told in the singular."""
+    one, cases = compared(0, 0, 19, 1)
+    assert (
+        "; 1 case has no score in one of the two."
+        in decide(parse_rule("b worse than a by 1 point"), one, cases=cases).sentence
+    )
 
 
 def test_no_case_with_a_score_keeps_a_gate_shut():
@@ -114,8 +132,8 @@ def test_a_sentence_says_what_to_do():
     # p = q = 6 / 102, half an interval 1.96 * sqrt(12 / 102 / 102) = 0.06656, and 100 * (0.06656 / 0.02)**2 = 1,108.
     one, cases = compared(5, 5, 90)
     assert decide(parse_rule("b worse than a by 0.02"), one, cases=cases).sentence == (
-        "It cannot be told whether reply@2 is worse than reply@1 on right by more than 0.02: "
-        f"{one.gap}. Next: about 1,108 cases would do if the gap stays."
+        "It cannot be told whether reply@2 is worse than reply@1 on right by more than 2 points: "
+        "0 points (95 % interval -6.7 to +6.7), 100 cases. Next: about 1,108 cases would do if the gap stays."
     )
 
 

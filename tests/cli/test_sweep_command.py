@@ -64,14 +64,14 @@ def test_a_gate_that_passes_is_exit_code_0(sweeping):
     """An arm that is shown to be not worse passes, and the exit code is 0."""
     code, shown, sent = sweeping("--fail-if", "greet@1 worse than greet@2 by 0.02")
     assert (code, sent) == (0, 120)
-    assert "gate passed: greet@1 is not worse than greet@2 on contains by more than 0.02: +100.0 points" in shown
+    assert "gate passed: greet@1 is not worse than greet@2 on contains by more than 2 points: +100.0 points" in shown
 
 
 def test_a_gate_that_fails_is_exit_code_1(sweeping):
     """An arm that is worse fails the gate, and the exit code is 1."""
     code, shown, _ = sweeping("--fail-if", "greet@2 worse than greet@1 by 0.02 on exact")
     assert code == 1
-    assert "gate FAILED: greet@2 is worse than greet@1 on exact by more than 0.02: -100.0 points" in shown
+    assert "gate FAILED: greet@2 is worse than greet@1 on exact by more than 2 points: -100.0 points" in shown
 
 
 @pytest.mark.parametrize(("options", "code"), [([], 1), (["--undecided", "pass"], 0)])
@@ -94,7 +94,7 @@ def test_a_failed_provider_is_never_exit_code_0(sweeping):
     code, shown, _ = sweeping("--fail-if", "greet@1 worse than greet@2 by 0.02", script=failing)
     assert code == 1
     assert "gate passed" in shown
-    assert "1 of 120 trials have no answer" in shown
+    assert "1 of 120 trials without an answer" in shown
 
 
 def test_the_same_command_again_sends_nothing(sweeping):
@@ -199,3 +199,22 @@ def test_the_exit_codes_are_in_the_help():
     assert shown.returncode == 0
     for words in ("0    every trial has an answer", "1    a gate failed", "2    the command", "130  interrupted"):
         assert words in shown.stdout
+
+
+EARLY = EXPERIMENT + "stop_early: contains\n"
+
+
+def test_an_experiment_may_stop_early(sweeping):
+    """With `stop_early` a worse arm ends before its last case: fewer requests, the gate fails, and it says where."""
+    code, shown, sent = sweeping("--fail-if", "greet@1 worse than greet@2 by 0.02", experiment=EARLY)
+    assert sent < 120
+    assert "better than greet@1" not in shown
+    assert "gate passed: greet@1 is not worse than greet@2" in shown
+    assert code == 0
+
+
+def test_an_arm_shown_worse_early_fails_the_gate(sweeping):
+    """An arm that was shown to be worse before the last case does not pass a gate."""
+    code, shown, _ = sweeping("--fail-if", "greet@2 worse than greet@1 by 0.02", experiment=EARLY)
+    assert "gate FAILED" in shown
+    assert code == 1

@@ -133,7 +133,8 @@ def test_an_extra_variable_is_told_once_and_not_sent(service):
         warnings.simplefilter("always")
         tk.sweep("greet", variables=[{"word": w, "secret": f"s{w}"} for w in "abc"], **FAST)
     assert [str(each.message) for each in caught if each.category is UnusedVariableWarning] == [
-        "No prompt of this sweep reads 'secret'; not sent."
+        "No prompt of this sweep reads 'secret'; not sent. For a label that scorers or exports use, say "
+        "labels=['secret']."
     ]
     assert sorted(said(service)) == ["Say a.", "Say b.", "Say c."]
     assert all("secret" not in json.dumps(request["body"]) for request in service.requests())

@@ -102,7 +102,7 @@ def test_the_message_names_the_file_the_need_and_the_way_on(full_disk):
     assert f"{full_disk['home']}/runs.sqlite" in told
     assert f"'{full_disk['home']}' has" in told
     assert f"{full_disk['held']} outcome" in told
-    assert f"need about {full_disk['needed'] / 1e6:,.1f} MB" in told
+    assert f"About {full_disk['needed'] / 1e6:,.1f} MB are needed" in told
     assert "make room, and run the same call again" in told
     assert full_disk["needed"] >= full_disk["held"] * 20_000
 

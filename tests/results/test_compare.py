@@ -61,7 +61,7 @@ def test_verdict_is_undecided():
 def test_too_few_cases_are_called_too_few():
     """Where no gap of a yes-or-no score could be shown, the verdict says so instead of naming one above 100 points."""
     verdict = scored([1, 0], [1, 0]).verdict
-    assert "2 cases are too few to see any gap." in verdict
+    assert "2 cases are too few to see any gap: it takes 5 cases or more." in verdict
     assert "points or more" not in verdict
 
 
@@ -74,10 +74,10 @@ def test_correction_decides():
 
 def test_no_difference_at_all():
     """Arms that score the same everywhere are undecided, and their sentence says that they are the same."""
-    results = scored([1, 0, 1], [1, 0, 1])
-    assert results.verdict.startswith("Undecided: every arm has the same right as the baseline reply@1 in 3 cases.")
+    results = scored([1, 0, 1] * 4, [1, 0, 1] * 4)
+    assert results.verdict.startswith("Undecided: reply@2 has the same right as the baseline reply@1 in 12 cases.\n")
     assert results.compare()["verdict"].tolist() == [
-        "reply@2 has the same right as reply@1 in each of 3 cases. "
+        "reply@2 has the same right as reply@1 in each of 12 cases. "
         "Next: take the cheaper of the two: results.compare('cost_usd')."
     ]
 
@@ -92,7 +92,7 @@ def test_a_baseline_is_named_as_people_name_arms(baseline):
 def test_baseline_wins():
     """When every arm is shown to be worse, the verdict names the baseline."""
     verdict = scored([1] * 12, [0] * 12, [0] * 11 + [1]).verdict
-    assert verdict.startswith("The baseline reply@1 is better than every other arm on right; the nearest is reply@3")
+    assert verdict.startswith("The baseline reply@1 is better than every other arm on right. Nearest: reply@3, -91.7 ")
 
 
 def test_winners_are_not_ranked_untested():
@@ -140,7 +140,10 @@ def test_nothing_but_nan():
     view = runs.run([["a"], ["b"]])
     scores = {trial.trial_id: (Score(name="right", explanation="no expected answer"),) for trial in view.trials}
     verdict = Results(replace(view, scores=scores)).verdict
-    assert verdict == "No verdict: right has no number for any trial (no expected answer: 2 trials)."
+    assert verdict == (
+        "No verdict: right has no number for any trial (no expected answer: 2 trials). "
+        "Next: read some answers in results.wide() and see whether the scorer can do with them."
+    )
 
 
 def test_one_arm():

@@ -43,7 +43,8 @@ def test_worst_comes_first():
 def test_the_headline_counts():
     """The first line has both arms, the score and how many cases went which way."""
     assert repr(a_diff()).splitlines()[0] == (
-        "reply@1 -> reply@2, by right: 1 worse, 1 better, 2 the same, 1 not scored in both; 4 of 5 answers differ."
+        "reply@1 -> reply@2, by right: 1 worse, 1 better, 2 the same, 1 without a score in one of the two; "
+        "4 of 5 answers differ."
     )
 
 

@@ -69,12 +69,46 @@ def test_whatever_changes_the_request_changes_the_trial(make_engine, change):
 def test_what_does_not_reach_the_wire_leaves_the_trial(make_engine):
     """The expected answer, an unused column and 0 against 0.0 do not make another trial."""
     engine = make_engine()
-    with pytest.warns(UnusedVariableWarning, match="'id'"):
+    with pytest.warns(UnusedVariableWarning, match="'note'"):
         plans = [
             tk.plan("fake:greet@1", "fake/x", [row], params={"temperature": t}, engine=engine)
-            for row, t in (({"word": "a"}, 0), ({"word": "a", "expected": "A", "id": 7}, 0.0))
+            for row, t in (({"word": "a"}, 0), ({"word": "a", "expected": "A", "note": 7}, 0.0))
         ]
     assert plans[0].grid[0].trial_id == plans[1].grid[0].trial_id
+
+
+@pytest.mark.parametrize("name", ["human", "id", "cluster", "expected"])
+def test_columns_with_a_use_of_their_own_raise_no_warning(make_engine, recwarn, name):
+    """Columns for people's verdicts, clusters, ids and expected answers are no unused variables."""
+    plan = tk.plan("fake:greet@1", "fake/x", [{"word": "a", name: "5"}], engine=make_engine())
+    assert (plan.notes, len(recwarn)) == ((), 0)
+
+
+def test_labels_name_further_columns(make_engine, recwarn):
+    """Columns that the caller names as labels are kept with the case, and raise no warning."""
+    plan = tk.plan("fake:greet@1", "fake/x", [{"word": "a", "topic": "x"}], labels=["topic"], engine=make_engine())
+    assert (plan.cases[0].variables["topic"], plan.notes, len(recwarn)) == ("x", (), 0)
+
+
+@pytest.mark.parametrize("labels", [["topik"], "topic", [3]])
+def test_labels_that_are_no_columns_are_refused(make_engine, labels):
+    """A label that is in no row, or no list of names, is refused with what was given."""
+    with pytest.raises(UsageError, match="labels"):
+        tk.plan("fake:greet@1", "fake/x", [{"word": "a", "topic": "x"}], labels=labels, engine=make_engine())
+
+
+def test_labels_may_have_gaps(make_engine):
+    """A label that a row of a DataFrame does not have is None in that case: people label some of the rows."""
+    rows = pd.DataFrame({"word": ["a", "b"], "human": [5.0, None]})
+    plan = tk.plan("fake:greet@1", "fake/x", rows, engine=make_engine())
+    assert [case.variables["human"] for case in plan.cases] == [5.0, None]
+
+
+def test_a_label_that_a_prompt_reads_has_no_gaps(make_engine):
+    """A column that a prompt reads is a variable whatever it is called: its empty values are refused."""
+    rows = pd.DataFrame({"word": ["a", None]})
+    with pytest.raises(UsageError, match="'word' in row 1"):
+        tk.plan("fake:greet@1", "fake/x", rows, labels=["word"], engine=make_engine())
 
 
 def test_labels_are_pinned_to_versions(make_engine):
@@ -188,7 +222,7 @@ def test_duplicate_rows_are_sent_once_and_noted(make_engine):
     """Equal rows are one trial shown in each row; with different expected answers they are an error."""
     plan = tk.plan("fake:greet@1", "fake/x", [*WORDS, {"word": "a"}], engine=make_engine())
     assert (plan.trials, plan.new) == (3, 2)
-    assert any("row 2 repeat earlier rows" in note for note in plan.notes)
+    assert any("row 2 repeats an earlier row" in note for note in plan.notes)
     rows = [{"word": "a", "expected": "A"}, {"word": "a", "expected": "B"}]
     with pytest.raises(UsageError, match=r"Rows 0 and 1.*'A' and 'B'"):
         tk.plan("fake:greet@1", "fake/x", rows, engine=make_engine())
@@ -217,7 +251,7 @@ def test_the_plan_names_each_pinned_arm(make_engine):
     """The text form tells the counts, each arm by version with the label that was asked for, and the baseline."""
     plan = tk.plan("fake:greet@production", "fake/x", WORDS, repeats=2, engine=make_engine())
     lines = repr(plan).splitlines()
-    assert lines[0] == f"4 trials = 1 arms x 2 cases x 2 repeats; 0 stored, 4 to send  ({plan.run_id})"
+    assert lines[0] == f"4 trials = 1 arm x 2 cases x 2 repeats; 0 stored, 4 to send  ({plan.run_id})"
     assert lines[2].startswith("  fake:greet@1 [production] · fake/x · temperature=0.5  (baseline)")
 
 

@@ -88,7 +88,7 @@ def test_the_block_reads_like_a_bill(make_engine):
     tk.sweep("fake:greet@1", "fake/x", WORDS, progress="off", engine=engine)
     plan = make_plan(engine, variables=[*WORDS, WORDS[0]], budget_usd=0.01, max_calls=100)
     lines = repr(plan).splitlines()
-    assert lines[0] == f"6 trials = 2 arms x 3 cases x 1 repeats; 0 stored, 4 to send  ({plan.run_id})"
+    assert lines[0] == f"6 trials = 2 arms x 3 cases x 1 repeat; 0 stored, 4 to send  ({plan.run_id})"
     assert lines[1].split() == ["arm", "to", "send", "input", "tokens", "cost", "low", "expected", "worst"]
     assert lines[2].startswith("  fake:greet@2 · fake/x · max_tokens=100  (baseline)")
     assert lines[2].split()[-5:] == ["2", str(2 * INPUT.expected), "$0.000028", "$0.00082", "$0.0021"]
@@ -98,7 +98,7 @@ def test_the_block_reads_like_a_bill(make_engine):
         "  time unknown: not every model has stored answers to go by",
         "  budget $0.010, at most 100 calls",
     ]
-    assert lines[8].startswith("  note: row 2 repeat earlier rows")
+    assert lines[8].startswith("  note: row 2 repeats an earlier row")
 
 
 def test_the_line_is_the_block_in_short(make_engine):

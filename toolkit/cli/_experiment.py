@@ -76,6 +76,8 @@ def _experiment(path: Path, found: dict[str, Any]) -> Experiment:
     if not found.get("prompts"):
         raise UsageError(f"{str(path)!r} names no prompts; add a line such as 'prompts: [reply@8, reply@9]'.")
     scorers = _scorers(found.pop("scorers", None), path)
+    if found.get("stop_early") is not None:
+        (found["stop_early"],) = _scorers([found["stop_early"]], path)
     for names, kinds, word in ((_COUNTS, int, "a whole number"), (_NUMBERS, (int, float), "a number")):
         for name in names:
             value = found.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolkit._records import Arm
@@ -120,10 +120,7 @@ def decide(rule: Rule, compared: ArmComparison, *, cases: int, undecided_passes:
     found = compared.comparison
     missing = cases - found.n
     enough = found.n > 0 and missing <= _MOST_UNSCORED * cases
-    interval = found.interval if found.interval is not None else _of_ties(compared)
-    if interval is not None and compared.lower_is_better:
-        # As a gain: what is saved in seconds or USD.
-        interval = replace(interval, low=-interval.high, high=-interval.low)
+    interval = compared.gain_interval
     where: Standing = standing(interval, margin=rule.margin)
     if not enough and where == "not worse":
         where = "undecided"
@@ -138,43 +135,41 @@ def _setting(arm: Arm) -> tuple[str, object]:
     return arm.model, arm.params
 
 
-def _of_ties(compared: ArmComparison) -> Interval | None:
-    from toolkit.stats import Interval
-
-    found = compared.comparison
-    if found.n == 0 or found.wins or found.losses:
-        return None
-    bound = -math.log(0.025) / found.n
-    return Interval(low=-bound, high=bound, level=0.95)
-
-
 def _sentence(rule: Rule, compared: ArmComparison, where: Standing, *, missing: int, interval: Interval | None) -> str:
-    by = f"on {compared.score} by more than {rule.margin:g}"
-    told = f": {compared.gap}" if compared.comparison.n else ""
+    from toolkit.results import counted, margin_words
+
+    by = f"on {compared.on_score} by more than {margin_words(rule.margin, compared.is_share)}"
+    told = f": {compared.plain_gap}" if compared.comparison.n else ""
     if where == "not worse":
         return f"{compared.arm} is not worse than {compared.baseline} {by}{told}."
     if where == "worse":
-        return f"{compared.arm} is worse than {compared.baseline} {by}{told}."
+        lost = f"keep {compared.baseline}, or read what was lost in a notebook: {compared.diff_call}.worse"
+        return f"{compared.arm} is worse than {compared.baseline} {by}{told}. Next: {lost}."
     cannot = f"It cannot be told whether {compared.arm} is worse than {compared.baseline} {by}{told}"
     if missing:
-        return (
-            f"{cannot}: {missing:,} cases have no score in both. Next: see why they are not scored, and run it again."
-        )
+        have = "has" if missing == 1 else "have"
+        lacking = f"{counted(missing, 'case')} {have} no score in one of the two"
+        why = f"what is answered and not scored says why in reason.{compared.score}"
+        return f"{cannot}; {lacking}. Next: run it again; {why}."
     needed = _cases_needed(rule, compared, interval)
     more = (
-        f"about {needed:,} cases would do if the gap stays" if needed is not None else "more cases, or a wider margin"
+        f"about {needed:,} cases would do if the gap stays"
+        if needed is not None
+        else "add cases, or accept a larger loss"
     )
     return f"{cannot}. Next: {more}."
 
 
 def _cases_needed(rule: Rule, compared: ArmComparison, interval: Interval | None) -> int | None:
     """Cases with which the interval would end above the margin, were the gap the one seen."""
+    from toolkit.stats import ties_needed
+
     found = compared.comparison
     room = rule.margin + compared.gain
     if interval is None or room <= 0:
         return None
     if found.wins == found.losses == 0:
-        return math.ceil(-math.log(0.025) / rule.margin)
+        return ties_needed(rule.margin, level=compared.level)
     half = (interval.high - interval.low) / 2
     needed = math.ceil(found.n * (half / room) ** 2)
     return needed if needed > found.n else None

@@ -17,7 +17,10 @@ _NOT_XML = re.compile("[\ufffe\uffff]")
 
 
 def junit_xml(results: Results, verdicts: Sequence[GateVerdict]) -> bytes:
-    """Returns the report: a trial without an answer is an error, a gate that does not pass a failure."""
+    """Returns the report: a trial without an answer is an error, a gate that does not pass a failure.
+
+    A trial that early stopping left out is skipped.
+    """
     from toolkit.results import arm_labels
 
     frame = results.df
@@ -36,7 +39,9 @@ def junit_xml(results: Results, verdicts: Sequence[GateVerdict]) -> bytes:
         entry = ElementTree.SubElement(
             suites[place], "testcase", classname=_clean(labels[place]), name=name, time=seconds
         )
-        if status != "ok":
+        if status == "stopped_early":
+            ElementTree.SubElement(entry, "skipped", message=_clean(message if isinstance(message, str) else status))
+        elif status != "ok":
             errors[place] += 1
             told = message if isinstance(message, str) else status
             kind = kind if isinstance(kind, str) else status

@@ -122,7 +122,8 @@ def judge_gates(results: Results, rules: Sequence[Rule], *, undecided_passes: bo
         for place, base in pairs_of(rule, view.arms):
             compared = compare_arms(view, score=rule.score, baseline=view.arms[base].index)
             (one,) = [each for each in compared if each.arm == labels[place]]
-            verdicts.append(decide(rule, one, cases=cases, undecided_passes=undecided_passes))
+            sent = cases - getattr(one, "unsent", 0)
+            verdicts.append(decide(rule, one, cases=sent, undecided_passes=undecided_passes))
     return verdicts
 
 
@@ -132,10 +133,11 @@ def _finish(results: Results, experiment: Experiment, rules: Sequence[Rule], opt
     print(f"{results}\n")
     verdicts = judge_gates(results, rules, undecided_passes=options.undecided == "pass")
     for verdict in verdicts:
-        print(f"gate {'passed' if verdict.passed else 'FAILED'}: {verdict.sentence}")
+        is_open = verdict.passed and verdict.standing == "undecided"
+        print(f"gate {'passed' if verdict.passed else 'FAILED'}{' undecided' if is_open else ''}: {verdict.sentence}")
     failures = results.failures
     if len(failures):
-        print(f"FAILED: {len(failures):,} of {len(results):,} trials have no answer; the same command asks again.")
+        print(f"FAILED: {len(failures):,} of {len(results):,} trials without an answer; the same command asks again.")
     if options.junit is not None:
         from toolkit.results import write_whole
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from typing import Any
 
 from toolkit import _sync
+from toolkit._canonical import canonical_json
 from toolkit._records import FrozenDict, Outcome
 from toolkit._redact import Secret
 from toolkit.config import Dialect
@@ -280,6 +281,10 @@ def _chat_params(given: Mapping[str, Any], *, besides: Collection[str] = ("base_
             raise UsageError(f"`{name}` is not supported: a request is its body and the credential; leave it out.")
         if not isinstance(value, _PLAIN):
             raise UsageError(f"`{name}` must be JSON (text, number, list, map); got a {type(value).__name__}.")
+        try:
+            canonical_json(value)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"`{name}` must be plain JSON, and {value!r} is not: {error}") from error
         params[name] = value
     return FrozenDict(params)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from random import Random
 
@@ -187,6 +188,8 @@ def configure(config: str | Path | None = None, *, dialect: Dialect | None = Non
     if config is None and dialect is None:
         set_default_engine(None)
         return default_engine()
+    if not isinstance(config, str | PathLike | None):
+        raise UsageError(f"`config` is the path of a config.yaml, or None; got {config!r}.")
     read = ConfigFile(path="") if config is None else read_config(config)
     if dialect is not None:
         read = replace(read, dialect=dialect)

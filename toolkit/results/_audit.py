@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pandas as pd
-
 from toolkit._records import RunView
 from toolkit.results._frame import to_frame
 from toolkit.results._html import Safe, element
+from toolkit.results._pandas import pd
 from toolkit.results._screen import for_screen
 from toolkit.store import measures_of
 

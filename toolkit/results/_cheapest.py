@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
-import pandas as pd
 
 from toolkit._records import RunView
 from toolkit.errors import UsageError
+from toolkit.results._arm_comparison import ArmComparison, gap_words, span_words
 from toolkit.results._columns import TEXT
-from toolkit.results._compare import ArmComparison, amount, chosen_baseline, chosen_score, compare_arms
-from toolkit.results._display import usd
+from toolkit.results._compare import chosen_baseline, chosen_score, compare_arms
 from toolkit.results._finding import CheapestFinding
 from toolkit.results._frame import rows_of_view, to_series
 from toolkit.results._labels import arm_labels
+from toolkit.results._money import usd
+from toolkit.results._pandas import pd
 from toolkit.results._summary import case_scores, mean_cost_usd
-from toolkit.results._words import counted, listed
-from toolkit.stats import Candidate, Choice, Interval, bonferroni_level, cheapest_not_worse
+from toolkit.results._words import counted, listed, margin_words
+from toolkit.stats import Candidate, Choice, bonferroni_level, cheapest_not_worse, standing
 
 
 def cheapest_arm(
@@ -36,8 +37,9 @@ def cheapest_arm(
     Raises:
         UsageError: If the margin is not above 0, there is no such score or arm, or there is only one arm.
     """
-    if not margin > 0 or not math.isfinite(margin):
+    if isinstance(margin, bool | str) or not isinstance(margin, SupportsFloat) or not 0 < float(margin) < math.inf:
         raise UsageError(f"`margin` is the loss that you would accept, above 0, such as 0.02; got {margin!r}.")
+    margin = float(margin)
     labels, base = arm_labels(view.arms), chosen_baseline(view, baseline)
     if len(labels) < 2:
         raise UsageError("There is one arm, and nothing to choose from; sweep a second model or prompt version.")
@@ -49,7 +51,7 @@ def cheapest_arm(
         for arm, label in zip(view.arms, labels, strict=True)
     }
     choice = cheapest_not_worse(
-        [Candidate(arm=one.arm, cost_usd=costs[one.arm], difference=_gain(one)) for one in compared],
+        [Candidate(arm=one.arm, cost_usd=costs[one.arm], difference=one.gain_interval) for one in compared],
         baseline=labels[base],
         baseline_cost_usd=costs[labels[base]],
         margin=margin,
@@ -68,22 +70,6 @@ def cheapest_arm(
     )
 
 
-def _gain(one: ArmComparison) -> Interval | None:
-    """The interval of what is gained, whichever way the score counts.
-
-    Where no two answers differed there is no spread to make an interval of: then the share of further cases that
-    differ is held below -log(alpha / 2) / n, each taken to differ by one whole unit.
-    """
-    found = one.comparison
-    if found.interval is None:
-        if found.n == 0 or found.wins or found.losses:
-            return None
-        bound = -math.log((1 - one.level) / 2) / found.n
-        return Interval(low=-bound, high=bound, level=one.level)
-    low, high = found.interval.low, found.interval.high
-    return Interval(low=-high, high=-low, level=one.level) if one.lower_is_better else found.interval
-
-
 def _table(
     choice: Choice,
     compared: Sequence[ArmComparison],
@@ -95,7 +81,7 @@ def _table(
     standings = {arm: str(where) for arm, where in choice.standings}
     standings |= {arm: "baseline" for arm in costs if arm not in standings}
     labels = sorted(standings, key=lambda label: math.inf if (cost := costs[label]) is None else cost)
-    gains = {label: _gain(one) for label, one in held.items()}
+    gains = {label: one.gain_interval for label, one in held.items()}
     columns: dict[str, tuple[Sequence[Any], str]] = {
         "cost_usd_mean": ([costs[label] for label in labels], "Float64"),
         "mean": ([means[label] for label in labels], "Float64"),
@@ -113,15 +99,16 @@ def _table(
 
 def _sentence(choice: Choice, compared: Sequence[ArmComparison], costs: Mapping[str, float | None], base: str) -> str:
     by = {one.arm: one for one in compared}
-    is_binary = compared[0].comparison.is_binary
-    bound = f"on {compared[0].score} by more than {_plain(choice.margin, is_binary)}"
+    score, margin = compared[0].score, margin_words(choice.margin, compared[0].is_share)
     if not choice.is_baseline:
         one, cost, before = by[choice.arm], costs[choice.arm], costs[base]
-        against = f"{usd(cost)} an answer, against {usd(before)} of {base}"
+        lost = f"read the {counted(one.losses, 'case')} that it loses: {one.diff_call}.worse"
         lines = [
-            f"Take {choice.arm}: {against}, and shown to be not worse {bound}: {_span(one)}. "
-            f"Next: {one.diff_call}.worse has the cases that it gets wrong."
+            f"Take {choice.arm}: {usd(cost)} an answer, against {usd(before)} for {base}. "
+            f"On {score} it is shown to lose less than {margin}: {_span(one)}. "
+            f"Next: {lost if one.losses else 'try it on new cases before you ship it'}."
         ]
+        lines += _left_out(one, choice.margin, margin)
     elif all(cost is None for cost in costs.values()):
         return (
             "No choice by cost: no arm's cost is known. Next: sweep again with `prices=`; what is stored is not sent."
@@ -129,11 +116,40 @@ def _sentence(choice: Choice, compared: Sequence[ArmComparison], costs: Mapping[
     elif len({cost for cost in costs.values() if cost is not None}) == 1 and None not in costs.values():
         return f"No choice by cost: every arm costs {usd(costs[base])} an answer. Next: decide by results.compare()."
     else:
-        lines = [f"Keep {base} at {usd(costs[base])} an answer: no cheaper arm is shown to be not worse {bound}."]
+        lines = [_kept(choice, costs, base, f"{margin} on {score}")]
     lines += _open_arms(choice, by, costs)
     if choice.unpriced:
         lines.append(f"Not worse, but of unknown cost: {listed(choice.unpriced)}. Next: give `prices=` to the sweep.")
     return "\n".join(lines)
+
+
+def _left_out(one: ArmComparison, margin: float, told: str) -> list[str]:
+    """What missing answers could do to the choice, where they are more than a few."""
+    worst = one.worst_case
+    if worst is None or worst.n == one.comparison.n or standing(worst.interval, margin=margin) == "not worse":
+        return []
+    gap = gap_words(worst.delta, span_words(worst.interval, one.is_share), one.is_share)
+    return [
+        f"{counted(one.left_out, 'case')} left out for want of an answer or a score: with missing answers as 0 the gap "
+        f"is {gap}, and a loss of {told} is not ruled out. Next: get the missing answers before you decide."
+    ]
+
+
+def _kept(choice: Choice, costs: Mapping[str, float | None], base: str, loss: str) -> str:
+    """Why the baseline is kept, and what to do where nothing is left open."""
+    held = costs[base]
+    cheaper = {arm for arm, cost in costs.items() if cost is not None and held is not None and cost < held}
+    told = f"Keep {base} at {usd(held)} an answer"
+    if held is not None and not cheaper:
+        unknown = [arm for arm, cost in costs.items() if cost is None]
+        # Those that are shown to be not worse get a line of their own.
+        advice = "sweep a cheaper model beside it to save money"
+        if unknown:
+            advice = f"give `prices=` to the sweep for {listed(unknown)}"
+        return f"{told}: no arm of known cost is cheaper." + ("" if choice.unpriced else f" Next: {advice}.")
+    if cheaper and all(where == "worse" for arm, where in choice.standings if arm in cheaper):
+        return f"{told}: every cheaper arm loses more than {loss}. Next: sweep another cheap model, or accept more."
+    return f"{told}: no cheaper arm is shown to lose less than {loss}."
 
 
 def _open_arms(choice: Choice, by: Mapping[str, ArmComparison], costs: Mapping[str, float | None]) -> list[str]:
@@ -148,10 +164,8 @@ def _open_arms(choice: Choice, by: Mapping[str, ArmComparison], costs: Mapping[s
         return []
     needed = [_cases_needed(by[arm], choice.margin) for arm in cheaper]
     known = [number for number in needed if number is not None]
-    more = (
-        f"about {min(known):,} cases would tell, if it is as good" if known else "add cases, or accept a wider margin"
-    )
-    told = "; ".join(f"{arm}, {usd(costs[arm])}, {_span(by[arm])}" for arm in cheaper[:3])
+    more = f"about {min(known):,} cases would tell, if it is as good" if known else "add cases, or accept a larger loss"
+    told = "; ".join(f"{arm} at {usd(costs[arm])}, {_span(by[arm])}" for arm in cheaper[:3])
     rest = f"; and {len(cheaper) - 3} more" if len(cheaper) > 3 else ""
     return [f"Cheaper and undecided: {told}{rest}. Next: {more}."]
 
@@ -166,13 +180,6 @@ def _cases_needed(one: ArmComparison, margin: float) -> int | None:
 
 
 def _span(one: ArmComparison) -> str:
-    found, gain = one.comparison, _gain(one)
-    binary = found.is_binary
-    if found.n == 0:
+    if one.comparison.n == 0:
         return "not comparable"
-    span = f" [{amount(gain.low, binary)}, {amount(gain.high, binary)}]" if gain is not None else ""
-    return f"{amount(one.gain, binary)}{' points' if binary else ''}{span} on {counted(found.n, 'case')}"
-
-
-def _plain(margin: float, binary: bool) -> str:
-    return f"{margin * 100:g} points" if binary else f"{margin:g}"
+    return f"{gap_words(one.gain, span_words(one.gain_interval, one.is_share), one.is_share)}, {one.cases}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from toolkit._records import RunView
 from toolkit.results._cheapest import cheapest_arm
 from toolkit.results._compare import compare_arms, compare_table
 from toolkit.results._finding import CheapestFinding, Finding
+from toolkit.results._outlook import outlook_finding
+from toolkit.results._pandas import pd
 from toolkit.results._ratios import compare_ratios, is_measure, ratio_table
 from toolkit.results._stability import stability_finding
 from toolkit.results._variance import variance_finding
@@ -67,6 +67,40 @@ class DecisionFace:
             'reply@8 · gpt-4o-mini'
         """
         return cheapest_arm(self._view, margin=margin, score=score, baseline=baseline)
+
+    def outlook(
+        self,
+        score: str | None = None,
+        baseline: str | int | None = None,
+        *,
+        gap: float | None = None,
+        more: int | None = None,
+        repeats: int | None = None,
+    ) -> Finding:
+        """Returns what would settle each comparison: how many more cases, what they cost, the chance that some more do.
+
+        Judged by this run as a pilot: the spread between cases and between repeats is its own. A gap that was seen by
+        chance is too large on average, so say with `gap` which one would matter to you.
+
+        Its `df` has one row for each other arm: `cases` (scored in both), `seen` (mean difference), `gap` (the one to
+        be seen), `repeats`, `cases_needed` (in all, for four chances in five), `more_cases` (beyond these), `trials`
+        (of the two arms, still to send), `cost_usd` (USD, by what their answers cost here), `added`, `chance` (to see the
+        gap with `added` more cases), `between_cases` and `between_repeats` (variances).
+
+        Args:
+            score: Name of a score; `None` = the first.
+            baseline: Label or index of an arm; `None` = the one the run was planned with.
+            gap: The difference that should be seen, in the score's unit: 0.05 = five points; `None` = the one seen.
+            more: Cases to add, for `chance`; `None` = as many again.
+            repeats: Repeats a case to plan for; `None` = as many as here. More are credited only if there were some.
+
+        Raises:
+            UsageError: If nothing is scored, there is no such score or arm or no other arm, or a number makes no sense.
+
+        Example:
+            >>> results.outlook(gap=0.05).df["more_cases"]    # doctest: +SKIP
+        """
+        return outlook_finding(self._view, score=score, baseline=baseline, gap=gap, more=more, repeats=repeats)
 
     def variance(self, score: str | None = None) -> Finding:
         """Returns how much of a score's spread comes from prompt, model, params, case, their interplay, and chance.

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import pandas as pd
-
 from toolkit._records import RunView
 from toolkit.errors import UsageError
 from toolkit.results._columns import TEXT, Row
@@ -17,8 +15,10 @@ from toolkit.results._compare import chosen_score
 from toolkit.results._frame import rows_of_view, score_names, to_series
 from toolkit.results._html import Safe, element
 from toolkit.results._labels import arm_labels, find_arm
+from toolkit.results._pandas import pd
 from toolkit.results._scoring import counts_down
 from toolkit.results._screen import for_screen, shorten
+from toolkit.results._words import counted
 
 Change = Literal["worse", "better", "same", "unscored"]
 """How a case went: by the score; `unscored` where one of the two has none."""
@@ -127,7 +127,7 @@ class Diff:
         if self.score is None:
             return f"{self.a} -> {self.b}: {told}. Nothing is scored, so that none is better or worse."
         unscored = sum(case.change == "unscored" for case in self.cases)
-        more = f", {unscored:,} not scored in both" if unscored else ""
+        more = f", {unscored:,} without a score in one of the two" if unscored else ""
         counts = f"{len(self.worse):,} worse, {len(self.better):,} better, {len(self.same):,} the same{more}"
         return f"{self.a} -> {self.b}, by {self.score}: {counts}; {told}."
 
@@ -157,9 +157,9 @@ class Diff:
 
     def _rest(self, shown: int) -> str:
         hidden = len(self.cases) - shown
-        return (
-            f"{hidden:,} more cases, with those whose answers are equal: .df, .cases" if hidden else "More: .df, .cases"
-        )
+        has_repeats = any(case.repeat for case in self.cases)
+        more = counted(hidden, "answer" if has_repeats else "case")
+        return f"Not shown: {more}, equal answers among them; see .df, .cases" if hidden else "More: .df, .cases"
 
 
 def diff_arms(view: RunView, a: str | int, b: str | int, *, score: str | None = None) -> Diff:
@@ -250,7 +250,7 @@ def _title(case: CaseDiff) -> str:
     if case.score_a is not None or case.score_b is not None:
         told = ["not scored" if score is None else f"{score:.3g}" for score in (case.score_a, case.score_b)]
         scores = f" {told[0]} -> {told[1]}"
-    word = case.change if case.change != "unscored" else "not scored in both"
+    word = case.change if case.change != "unscored" else "no verdict,"
     return f"case {case.case}{f', repeat {case.repeat}' if case.repeat else ''}: {word}{scores}"
 
 

@@ -71,7 +71,7 @@ def explain(
         return _reused(trial, outcome, "this run")
     if outcome.status != "ok":
         failure = outcome.failure
-        why = f"{failure.kind}: {failure.message}" if failure is not None else outcome.status
+        why = f"{failure.kind}: {failure.message.rstrip('. ')}" if failure is not None else outcome.status
         was = "was not sent" if outcome.attempts == 0 else f"was sent {_times(outcome.attempts)} and has no answer"
         return Explanation(
             trial_id=trial.trial_id,
@@ -83,8 +83,8 @@ def explain(
 def _reused(trial: Trial, outcome: Outcome, where: str) -> Explanation:
     return Explanation(
         trial_id=trial.trial_id,
-        reason=f"It was not sent: {where} has its answer{_day(outcome)}, and prompt version, content, model, params, "
-        "variables and repeat are the same.",
+        reason=f"It was not sent: {where} has its answer{_day(outcome, 'of')}, and prompt version, content, model, "
+        "params, variables and repeat are the same.",
     )
 
 
@@ -99,14 +99,13 @@ def _sent(view: RunView, trial: Trial, outcome: Outcome, others: Callable[[], It
             if best is None or len(found) < len(best[0]):
                 best = found, candidate, other.run_id
     again = f" {_times(outcome.attempts)}" if outcome.attempts > 1 else ""
+    sent = f"It was sent{again}{_day(outcome, 'on')}"
     if best is None:
-        return Explanation(
-            trial_id=trial.trial_id, reason=f"It was sent{again}{_day(outcome)}: no other run had an answer to reuse."
-        )
+        return Explanation(trial_id=trial.trial_id, reason=f"{sent}: no other run had an answer to reuse.")
     fields = ", ".join(each.field for each in best[0])
     return Explanation(
         trial_id=trial.trial_id,
-        reason=f"It was sent{again}{_day(outcome)}: no stored answer had the same content. The nearest is "
+        reason=f"{sent}: no stored answer had the same content. The nearest is "
         f"{best[1].trial_id} of run {best[2]!r}, which differs in {fields}.",
         nearest=best[1].trial_id,
         nearest_run=best[2],
@@ -143,8 +142,8 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _day(outcome: Outcome) -> str:
-    return f" of {outcome.started_at:%Y-%m-%d %H:%M} UTC" if outcome.started_at is not None else ""
+def _day(outcome: Outcome, word: str) -> str:
+    return f" {word} {outcome.started_at:%Y-%m-%d %H:%M} UTC" if outcome.started_at is not None else ""
 
 
 def _words(value: Any) -> str:

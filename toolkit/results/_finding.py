@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from tabulate import tabulate
 
 from toolkit.results._html import Safe, element
+from toolkit.results._pandas import pd
 from toolkit.results._screen import for_screen
 
 

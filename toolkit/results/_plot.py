@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 from toolkit._optional import require
 from toolkit._records import RunView
 from toolkit.errors import UsageError
+from toolkit.results._arm_comparison import ArmComparison
 from toolkit.results._columns import title
-from toolkit.results._compare import ArmComparison, chosen_score, compare_arms
+from toolkit.results._compare import chosen_score, compare_arms
 from toolkit.results._labels import arm_labels
 from toolkit.results._screen import for_screen, shorten
 from toolkit.results._summary import summary_table
@@ -158,7 +159,7 @@ def _arms(axes: Any, marks: Sequence[Mark], score: str, colours: _Colours) -> No
 
 def _gaps(axes: Any, marks: Sequence[Mark], score: str, colours: _Colours) -> None:
     others = [mark for mark in marks if not mark.is_baseline]
-    factor = 100 if others and all(m.compared is not None and m.compared.comparison.is_binary for m in others) else 1
+    factor = 100 if others and all(m.compared is not None and m.compared.is_share for m in others) else 1
     for row, mark in enumerate(others):
         found = mark.compared.comparison if mark.compared is not None else None
         if found is None or found.delta is None:
@@ -171,7 +172,8 @@ def _gaps(axes: Any, marks: Sequence[Mark], score: str, colours: _Colours) -> No
     _rows(axes, others, colours)
     base = next((mark.label for mark in marks if mark.is_baseline), "")
     unit = " (points)" if factor == 100 else ""
-    _head(axes, f"gap to {_plain(base)}{unit}", colours, "▲ better   ▼ worse   ● undecided   (p after Holm)")
+    signs = "▲ better   ▼ worse   ● undecided   (p after Holm's correction)"
+    _head(axes, f"gap to {_plain(base)}{unit}", colours, signs)
 
 
 def _cost(axes: Any, marks: Sequence[Mark], score: str, colours: _Colours) -> None:

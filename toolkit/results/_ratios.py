@@ -6,20 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from toolkit._records import RunView
 from toolkit.results._columns import TEXT, Row
 from toolkit.results._compare import chosen_baseline
 from toolkit.results._frame import score_names, to_series
 from toolkit.results._labels import arm_labels
-from toolkit.results._summary import case_values
+from toolkit.results._pandas import pd
+from toolkit.results._summary import case_values, check_level
 from toolkit.results._words import counted
 from toolkit.stats import RatioComparison, compare_medians
 from toolkit.store import CACHE_SOURCE
 
 # Enough for an interval to two digits, and few enough that ten thousand cases take about a second.
 _DRAWS = 1_999
+
+# What the bootstrap notes where every case has the same ratio.
+_NO_SPREAD = "every resample has the same statistic"
 
 
 def latency_s(row: Row) -> float | None:
@@ -45,6 +47,9 @@ class _Words:
     missing: str
     zero: str
     smaller_next: str
+    noun: str
+    same: str
+    """In place of a ratio of 1, with a gap for `about`."""
 
 
 _MEASURES: Mapping[str, _Words] = {
@@ -56,6 +61,8 @@ _MEASURES: Mapping[str, _Words] = {
         missing="seconds are known only of answers that this run asked for itself",
         zero="takes no time",
         smaller_next="results.compare() tells whether it is as good",
+        noun="seconds",
+        same="takes{} as long as",
     ),
     "cost_usd": _Words(
         read=cost_usd,
@@ -65,6 +72,8 @@ _MEASURES: Mapping[str, _Words] = {
         missing="give `prices=` to the sweep where the price table has none",
         zero="costs nothing",
         smaller_next="results.cheapest() tells whether it is as good",
+        noun="cost",
+        same="costs{} as much as",
     ),
 }
 
@@ -86,28 +95,34 @@ class ArmRatio:
         on = f"on {counted(found.n, 'case')}"
         if found.n == 0:
             return (
-                f"Not comparable: no case has its {words.unit} known in both {self.arm} and {self.baseline}. "
+                f"Not comparable: no case has its {words.noun} known in both {self.arm} and {self.baseline}. "
                 f"Next: {words.missing}."
             )
         if found.ratio is None:
             mine = "so does" if not found.median_a else f"{found.median_a:.3g} {words.unit} is the median of"
             return f"No ratio: {self.baseline} {words.zero} {on}, and {mine} {self.arm}. Next: decide by the score."
+        about = " about" if found.interval is not None else ""
+        ratio = words.same.format(about) if found.ratio == 1 else words.ratio.format(_times(found.ratio))
+        if found.interval is None and found.n > 1 and found.note == _NO_SPREAD:
+            told = f"{self.arm} {ratio} {self.baseline} {on}, with no spread between them"
+            return f"{told}. Next: {words.smaller_next if found.ratio < 1 else 'decide by the score'}."
         if found.interval is None:
-            told = f"{self.arm} {words.ratio.format(_times(found.ratio))} {self.baseline} {on}"
+            told = f"{self.arm} {ratio} {self.baseline} {on}"
             return f"{told}; no interval: {found.note}. Next: add cases if it matters, else decide by the score."
-        span = f"{self.baseline} [{_times(found.interval.low)}, {_times(found.interval.high)}] {on}"
+        percent = f"{found.interval.level * 100:g} % interval"
+        ends = f"{percent} {_times(found.interval.low)} to {_times(found.interval.high)} times"
+        span = f"{self.baseline} ({ends}) {on}"
         if found.is_larger:
             told = words.larger.format(_times(found.ratio))
             return f"{self.arm} {told} {span}. Next: results.compare() tells whether it is better for that."
-        told = words.ratio.format(_times(found.ratio))
         if found.is_smaller:
-            return f"{self.arm} {told} {span}. Next: {words.smaller_next}."
-        return f"Undecided: {self.arm} {told} {span}. Next: decide by the score, or add cases."
+            return f"{self.arm} {ratio} {span}. Next: {words.smaller_next}."
+        return f"Undecided: {self.arm} {ratio} {span}. Next: decide by the score, or add cases."
 
 
 def is_measure(view: RunView, name: str | None) -> bool:
     """Tells whether a name means what arms take, and not a score that is called so."""
-    return name in _MEASURES and name not in score_names(view)
+    return isinstance(name, str) and name in _MEASURES and name not in score_names(view)
 
 
 def compare_ratios(
@@ -122,8 +137,9 @@ def compare_ratios(
         level: Confidence level of the intervals.
 
     Raises:
-        UsageError: If there is no such arm.
+        UsageError: If there is no such arm, or the level is none.
     """
+    check_level(level)
     labels, base = arm_labels(view.arms), chosen_baseline(view, baseline)
     taken = case_values(view, measure, _MEASURES[measure].read)
     return [

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from toolkit._records import RunView
 from toolkit.errors import UsageError
 from toolkit.results._columns import Row
@@ -13,6 +11,7 @@ from toolkit.results._compare import chosen_score
 from toolkit.results._finding import Finding
 from toolkit.results._frame import rows_of_view, score_names, to_series
 from toolkit.results._labels import arm_labels
+from toolkit.results._pandas import pd
 from toolkit.results._screen import for_screen
 from toolkit.results._words import counted, listed, percent
 from toolkit.scorers import FORMS, Form, answer_form

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from toolkit._records import RunView
-from toolkit.errors import UsageError
+from toolkit._records import Arm, RunView
+from toolkit.errors import PromptError, UsageError
+from toolkit.prompts import placeholders
 from toolkit.results._columns import TEXT, Row, cell_text, is_truncated, possibly_billed, title
 from toolkit.results._frame import columns_of, natural_dtype, rows_of_view, score_names, to_series
 from toolkit.results._labels import arm_labels
+from toolkit.results._pandas import pd
 from toolkit.scorers import is_refused
 from toolkit.stats import estimate
-from toolkit.store import CACHE_SOURCE
+from toolkit.store import CACHE_SOURCE, measures_of
+
+CLUSTER = "cluster"
+"""Column that says which cases are not independent of each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +33,20 @@ class CaseScores:
     values: NDArray[np.float64]
     """Arms x cases; NaN where nothing is scored."""
     failed: NDArray[np.bool_]
-    """Arms x cases: no repeat of the trial has an answer."""
+    """Arms x cases: the arm was asked, and no repeat of the trial has an answer."""
     clusters: tuple[str, ...] | None
-    """For each case its variables; `None` when no two cases have the same."""
+    """For each case what it may share with others; `None` when no two cases do."""
 
 
 def case_scores(view: RunView, name: str) -> CaseScores:
     """Returns the scores called `name` by arm and case."""
-
-    def read(row: Row) -> float | None:
-        score = row.scores.get(name)
-        return score.value if score is not None and score.is_scored else None
-
-    return case_values(view, name, read)
+    found = {
+        trial_id: score.value
+        for trial_id, scores in view.scores.items()
+        for score in scores
+        if score.name == name and score.is_scored
+    }
+    return _by_case(view, name, [found.get(trial.trial_id) for trial in view.trials])
 
 
 def case_values(view: RunView, name: str, read: Callable[[Row], float | None]) -> CaseScores:
@@ -52,24 +57,56 @@ def case_values(view: RunView, name: str, read: Callable[[Row], float | None]) -
         name: What the number is called.
         read: Reads it from a trial; `None` = it has none.
     """
-    rows = rows_of_view(view)
-    variables = {row.trial.case.index: row.trial.case.variables for row in rows}
+    return _by_case(view, name, [read(row) for row in rows_of_view(view)])
+
+
+def _by_case(view: RunView, name: str, values: Sequence[float | None]) -> CaseScores:
+    """The values of the trials, one each in the plan's order, by arm and case."""
+    measures = measures_of(view.outcomes)
+    variables = {trial.case.index: trial.case.variables for trial in view.trials}
     places = {index: place for place, index in enumerate(variables)}
     arms = {arm.index: place for place, arm in enumerate(view.arms)}
     shape = (len(arms), len(places))
-    totals, counts, answered = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for row in rows:
-        cell = arms[row.trial.arm.index], places[row.trial.case.index]
-        answered[cell] += row.answer is not None
-        value = read(row)
-        if value is not None:
-            totals[cell] += value
-            counts[cell] += 1
-    values = np.full(shape, np.nan)
-    np.divide(totals, counts, out=values, where=counts > 0)
-    contents = tuple(json.dumps(value, sort_keys=True, default=str) for value in variables.values())
-    is_clustered = len(set(contents)) < len(contents)
-    return CaseScores(name=name, values=values, failed=answered == 0, clusters=contents if is_clustered else None)
+    count = len(view.trials)
+    # As one number a trial, arm x cases + case, so that numpy does the counting.
+    cells = np.fromiter(
+        (arms[trial.arm.index] * shape[1] + places[trial.case.index] for trial in view.trials), np.int64, count
+    )
+    answers = (measures.get(trial.trial_id) for trial in view.trials)
+    is_answered = np.fromiter((each is not None and each.response is not None for each in answers), np.bool_, count)
+    numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    is_known = ~np.isnan(numbers)
+    size = shape[0] * shape[1]
+    totals = np.bincount(cells[is_known], weights=numbers[is_known], minlength=size)
+    counts = np.bincount(cells[is_known], minlength=size)
+    means = np.full(size, np.nan)
+    np.divide(totals, counts, out=means, where=counts > 0)
+    # Of live calls, each case belongs to one arm.
+    failed = (np.bincount(cells[is_answered], minlength=size) == 0) & (np.bincount(cells, minlength=size) > 0)
+    return CaseScores(
+        name=name,
+        values=means.reshape(shape),
+        failed=failed.reshape(shape),
+        clusters=clusters_of(view.arms, list(variables.values())),
+    )
+
+
+def clusters_of(arms: Sequence[Arm], variables: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
+    """Returns what each case may share with others; `None` when no two cases do.
+
+    The column `cluster`, where every case has one and no prompt reads it; else the variables that prompts read.
+    """
+    try:
+        read = {name for arm in arms for name in placeholders(arm.prompt)}
+    except PromptError:
+        # A run that someone else made may hold a template that this version cannot read: all variables count then.
+        read = set()
+    if CLUSTER not in read and all(each.get(CLUSTER) is not None for each in variables):
+        shared: list[Any] = [each[CLUSTER] for each in variables]
+    else:
+        shared = [{name: each[name] for name in each if name in read} if read else each for each in variables]
+    contents = tuple(json.dumps(each, sort_keys=True, default=str) for each in shared)
+    return contents if len(set(contents)) < len(contents) else None
 
 
 def arms_table(view: RunView) -> pd.DataFrame:
@@ -104,6 +141,7 @@ def summary_table(view: RunView, *, level: float = 0.95) -> pd.DataFrame:
     `input_tokens`, `output_tokens` (of all answers; `<NA>` when one was not told), `possibly_billed` (attempts without
     a recorded answer).
     """
+    check_level(level)
     rows = rows_of_view(view)
     by_arm = [[row for row in rows if row.trial.arm.index == arm.index] for arm in view.arms]
     counts = [_counts(each) for each in by_arm]
@@ -127,6 +165,16 @@ def summary_table(view: RunView, *, level: float = 0.95) -> pd.DataFrame:
     for name, dtype in _MEASURES.items():
         columns[name] = ([each[name] for each in measures], dtype)
     return _indexed(columns, arm_labels(view.arms))
+
+
+def check_level(level: float) -> None:
+    """Refuses what is no confidence level.
+
+    Raises:
+        UsageError: If it is no number between 0 and 1.
+    """
+    if isinstance(level, bool | str) or not isinstance(level, SupportsFloat) or not 0 < float(level) < 1:
+        raise UsageError(f"`level` is a confidence between 0 and 1, such as 0.95; got {level!r}.")
 
 
 def wide_table(view: RunView, value: str = "text") -> pd.DataFrame:
@@ -210,14 +258,21 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def counts_by_arm(view: RunView, score: str) -> list[dict[str, int]]:
-    """Returns for each arm `n`, `ok`, `refused`, `truncated`, `missing` (no answer) and `unscored` (no such score)."""
+    """Returns for each arm `n`, `ok`, `refused`, `truncated`, `over_budget`, `missing`, `unscored`.
+
+    Missing = without an answer for another reason than the budget or early stopping; unscored = an answer, and no such
+    score.
+    """
     by_arm: dict[int, list[Row]] = {arm.index: [] for arm in view.arms}
     for row in rows_of_view(view):
         by_arm[row.trial.arm.index].append(row)
     made = []
     for rows in by_arm.values():
         counts = _counts(rows)
-        made.append(counts | {"missing": counts["n"] - counts["ok"], "unscored": _unscored(rows, score)})
+        over = sum(row.status == "over_budget" for row in rows)
+        stopped = sum(row.status == "stopped_early" for row in rows)
+        missing = counts["n"] - counts["ok"] - over - stopped
+        made.append(counts | {"missing": missing, "over_budget": over, "unscored": _unscored(rows, score)})
     return made
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from toolkit._records import Arm, RunView
 from toolkit.errors import UsageError
@@ -15,6 +14,7 @@ from toolkit.results._columns import TEXT, as_json
 from toolkit.results._compare import chosen_score
 from toolkit.results._finding import Finding
 from toolkit.results._frame import rows_of_view, to_series
+from toolkit.results._pandas import pd
 from toolkit.results._screen import for_screen
 from toolkit.results._words import counted, percent
 from toolkit.stats import VariancePart, VarianceSplit, split_variance
@@ -92,6 +92,12 @@ def _name(part: VariancePart) -> str:
     return "repeat noise" if part.factors == ("noise",) else part.name
 
 
+def _told(part: VariancePart, split: VarianceSplit) -> str:
+    if part.factors == ("noise",) and not split.has_own_noise:
+        return "chance, or peculiar to single trials"
+    return _name(part)
+
+
 def _meaning(part: VariancePart, split: VarianceSplit) -> str:
     if part.factors == ("noise",):
         if split.has_own_noise:
@@ -111,10 +117,11 @@ def _meaning(part: VariancePart, split: VarianceSplit) -> str:
 
 def _sentence(name: str, split: VarianceSplit, parts: Sequence[VariancePart]) -> str:
     if split.total <= 0:
-        return f"Every trial has the same {name}: there is no spread to divide. Next: take harder cases."
+        return f"Every trial has the same {name}: there is no spread to divide. Next: take cases where arms differ."
     shown = [part for part in parts if (part.share or 0) >= _TELLING_SHARE]
-    told = ", ".join(f"{percent(part.share or 0)} {_name(part)}" for part in shown)
-    rest = "" if len(shown) == len(parts) else ", the rest under 10 % each"
+    told = ", ".join(f"{percent(part.share or 0)} {_told(part, split)}" for part in shown)
+    left = sum(part.share or 0 for part in parts if part not in shown)
+    rest = f", the rest {percent(left)}" if left > 1e-9 else ""
     lines = [f"Spread of {name} between single trials: {told}{rest}. Next: {_advice(parts[0], split)}."]
     if split.dropped:
         lines.append(
@@ -122,7 +129,7 @@ def _sentence(name: str, split: VarianceSplit, parts: Sequence[VariancePart]) ->
             "results.summary() tell which."
         )
     if not split.has_own_noise:
-        lines.append("Without repeats, chance cannot be told from the rest: repeats=3 in the sweep would.")
+        lines.append("Without repeats, chance cannot be told from the rest: repeats=3 in the sweep would tell it.")
     elif not split.is_balanced:
         lines.append("Cells differ in what is scored, so take the shares as rough.")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Protocol
 from toolkit._records import Arm, Case
 from toolkit.engine import usd_words
 from toolkit.providers import Estimate
-from toolkit.results import element, for_screen, joined
+from toolkit.results import counted, element, for_screen, joined
 from toolkit.sweep._preflight import (
     ASSUMED_OUTPUT_TOKENS,
     ArmEstimate,
@@ -124,7 +124,8 @@ def bill_html(plan: Planned) -> str:
 
 def _headline(plan: Planned) -> str:
     return (
-        f"{plan.trials:,} trials = {len(plan.arms)} arms x {len(plan.cases):,} cases x {plan.repeats} repeats; "
+        f"{counted(plan.trials, 'trial')} = {counted(len(plan.arms), 'arm')} x {counted(len(plan.cases), 'case')} x "
+        f"{counted(plan.repeats, 'repeat')}; "
         f"{plan.stored:,} stored, {plan.new:,} to send  ({plan.run_id})"
     )
 
@@ -190,9 +191,9 @@ def _caps_words(plan: Planned) -> str:
         over = " (may not be enough for all)" if worst is None or worst > caps.budget_usd else ""
         words.append(f"budget {usd_words(caps.budget_usd)}{_too_small_for_one(plan, caps.budget_usd) or over}")
     if caps.max_calls is not None:
-        words.append(f"at most {caps.max_calls:,} calls")
+        words.append(f"at most {counted(caps.max_calls, 'call')}")
     if caps.max_tokens is not None:
-        words.append(f"at most {caps.max_tokens:,} tokens")
+        words.append(f"at most {counted(caps.max_tokens, 'token')}")
     return ", ".join(words)
 
 
@@ -211,7 +212,7 @@ def _too_small_for_one(plan: Planned, budget_usd: float) -> str:
 
 def _more_arms(plan: Planned) -> list[str]:
     hidden = len(plan.arms) - _SHOWN_ARMS
-    return [f"  and {hidden} more arms"] if hidden > 0 else []
+    return [f"  and {counted(hidden, 'more arm')}"] if hidden > 0 else []
 
 
 def _notes(plan: Planned) -> list[str]:

@@ -93,8 +93,7 @@ def bisect(
     Example:
         >>> bisect("reply", good=3, bad=12, case={"question": "A refund?"}, check=contains("refund"))  # doctest: +SKIP
     """
-    if not good < bad:
-        raise UsageError(f"`good` is an earlier version than `bad`; got good={good!r}, bad={bad!r}.")
+    _check(good, bad, case)
     (scorer,) = as_scorers([check])
     engine = engine or default_engine()
     versions = run(engine.sources.resolve(f"{prompt}@{good}..{bad}"))
@@ -136,6 +135,16 @@ def bisect(
         else:
             high = middle
     return Bisection(last_good=versions[low], first_bad=versions[high], steps=tuple(steps))
+
+
+def _check(good: object, bad: object, case: object) -> None:
+    for name, version in (("good", good), ("bad", bad)):
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise UsageError(f"`{name}` is the number of a version; got {version!r}.")
+    if not isinstance(case, Mapping):
+        raise UsageError(f"`case` is a map of names and values, such as {{'question': '...'}}; got {case!r}.")
+    if isinstance(good, int) and isinstance(bad, int) and not good < bad:
+        raise UsageError(f"`good` is an earlier version than `bad`; got good={good!r}, bad={bad!r}.")
 
 
 def _template_text(prompt: Prompt) -> str:

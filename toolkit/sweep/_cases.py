@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from os import PathLike
 from typing import Any, Literal, Protocol, TypeAlias
@@ -18,6 +18,8 @@ EXPECTED = "expected"
 """Column that holds the expected answer unless the caller names another."""
 
 _SHOWN_ROWS = 5
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 OnNan = Literal["error", "empty"]
 """What a table's empty values become."""
@@ -36,7 +38,9 @@ Variables: TypeAlias = "Table | Sequence[Mapping[str, Any]] | Mapping[str, Seque
 """What `variables` may be: a table, one dict a row, one list a column, a path to a file, or nothing."""
 
 
-def read_cases(variables: Any, *, expected: str | None = None, on_nan: OnNan = "error") -> tuple[Case, ...]:
+def read_cases(
+    variables: Any, *, expected: str | None = None, on_nan: OnNan = "error", labels: Collection[str] = ()
+) -> tuple[Case, ...]:
     """Returns one case a row.
 
     Args:
@@ -44,6 +48,7 @@ def read_cases(variables: Any, *, expected: str | None = None, on_nan: OnNan = "
             one case without variables.
         expected: Column of the expected answers, which is not a variable; `None` = `expected` where there is one.
         on_nan: What an empty value (NaN, NA, NaT) is: `error`, or `empty` = it is rendered as an empty text.
+        labels: Columns that no prompt reads: an empty value of theirs is `None`, in any case.
 
     Raises:
         UsageError: If there are no rows, the named column is missing, or a value is NaN.
@@ -51,13 +56,18 @@ def read_cases(variables: Any, *, expected: str | None = None, on_nan: OnNan = "
     rows = rows_of(variables)
     if not rows:
         raise UsageError("`variables` has no rows, so there is nothing to send; give at least one.")
+    if not isinstance(expected, str | None):
+        raise UsageError(f"`expected` is the name of a column, which is text; got {expected!r}.")
     if expected is not None and not any(expected in row for row in rows):
         columns = ", ".join(sorted({name for row in rows for name in row}))
         raise UsageError(f"The column {expected!r} of expected answers is not in `variables`; it has: {columns}.")
     column = EXPECTED if expected is None else expected
     if on_nan == "empty":
         rows = [{name: _filled(value) for name, value in row.items()} for row in rows]
+    elif labels:
+        rows = [{name: _filled(value) if name in labels else value for name, value in row.items()} for row in rows]
     _refuse_nan(rows, expected=column)
+    _refuse_wordless(rows)
     return tuple(
         Case(
             index=index,
@@ -109,6 +119,35 @@ def _refuse_nan(rows: Sequence[Mapping[str, Any]], *, expected: str) -> None:
             "Fill them (for example `df.fillna('')`), drop those rows, or pass on_nan='empty' to send empty texts "
             "for NaN."
         )
+
+
+def _refuse_wordless(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses values whose text is another one each day, or is none that anybody means to send."""
+    for index, row in enumerate(rows):
+        for name, value in row.items():
+            # Most values are text or numbers, and a large table has millions of them.
+            if type(value) not in _PLAIN and (advice := _wordless(value)) is not None:
+                raise UsageError(
+                    f"`variables` has a {type(value).__name__} in column {name!r} of row {index}, which has no text of "
+                    f"its own; {advice}."
+                )
+
+
+def _wordless(value: Any) -> str | None:
+    """What to give in place of a value that has no text; `None` = it has one."""
+    if isinstance(value, Mapping):
+        return next((told for item in value.values() if (told := _wordless(item)) is not None), None)
+    if isinstance(value, list | tuple):
+        return next((told for item in value if (told := _wordless(item)) is not None), None)
+    if isinstance(value, bytes | bytearray):
+        return "decode it, such as value.decode()"
+    if isinstance(value, set | frozenset):
+        return "a set has no order, so give a list"
+    kind: Any = type(value)
+    has_own_words = kind.__repr__ is not object.__repr__ or kind.__str__ is not object.__str__
+    if has_own_words and not callable(value) and not isinstance(value, Iterator):
+        return None
+    return "give text, a number, a list or a map"
 
 
 def _holds_nan(value: Any) -> bool:

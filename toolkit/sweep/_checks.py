@@ -9,7 +9,11 @@ from toolkit._canonical import canonical_json
 from toolkit._records import Arm, Case
 from toolkit.errors import MissingVariablesError, UsageError
 from toolkit.prompts import placeholders
-from toolkit.sweep._cases import rows_in_words
+from toolkit.results import CLUSTER, PEOPLE
+from toolkit.sweep._cases import EXPECTED, rows_in_words
+
+LABELS = frozenset({PEOPLE, CLUSTER, EXPECTED, "id"})
+"""Columns with a use of their own: people's verdicts, what cases share, what is expected, what cases are called."""
 
 
 def refuse_identical(arms: Sequence[Arm]) -> None:
@@ -31,7 +35,8 @@ def refuse_identical(arms: Sequence[Arm]) -> None:
 
 def _describe(arm: Arm) -> str:
     asked = f" (asked as @{arm.prompt.label})" if arm.prompt.label else ""
-    return f"{arm.prompt.reference!r}{asked} on {arm.model!r} with {dict(arm.params)!r}"
+    params = f"the params {dict(arm.params)!r}" if arm.params else "no params"
+    return f"{arm.prompt.reference!r}{asked} on {arm.model!r} with {params}"
 
 
 def check_variables(arms: Sequence[Arm], cases: Sequence[Case]) -> None:
@@ -56,12 +61,50 @@ def check_variables(arms: Sequence[Arm], cases: Sequence[Case]) -> None:
         )
 
 
-def unused(arms: Sequence[Arm], cases: Sequence[Case]) -> tuple[str, ...]:
-    read = {name for arm in arms for name in placeholders(arm.prompt)}
-    unused = sorted({name for case in cases for name in case.variables} - read)
-    if not unused:
+def as_labels(labels: Sequence[str]) -> frozenset[str]:
+    """Returns the columns that nobody has to read: those that the caller names, and those that have a use of their own.
+
+    Raises:
+        UsageError: If `labels` is no list of names.
+    """
+    if isinstance(labels, str) or not all(isinstance(name, str) for name in labels):
+        raise UsageError(f"`labels` is a list of names of columns, such as ['human']; got {labels!r}.")
+    return LABELS | frozenset(labels)
+
+
+def check_labels(labels: Sequence[str], cases: Sequence[Case], *, expected: str) -> None:
+    """Refuses labels that are in no row: a slip of the pen would be found much later.
+
+    Args:
+        labels: As the caller gave them.
+        cases: With their variables.
+        expected: The column of expected answers, which is no variable.
+
+    Raises:
+        UsageError: Naming them, and the columns that there are.
+    """
+    given = {expected, *(name for case in cases for name in case.variables)}
+    lacking = [name for name in labels if name not in given]
+    if lacking:
+        raise UsageError(
+            f"`labels` names {', '.join(map(repr, lacking))}, and `variables` has: {', '.join(sorted(given))}."
+        )
+
+
+def names_read(arms: Sequence[Arm]) -> frozenset[str]:
+    """Returns the variables that any prompt of these arms reads."""
+    return frozenset(name for arm in arms for name in placeholders(arm.prompt))
+
+
+def unused(arms: Sequence[Arm], cases: Sequence[Case], *, labels: frozenset[str] = LABELS) -> tuple[str, ...]:
+    """Returns a note about variables that no prompt reads and nothing else does, as far as is known."""
+    unread = sorted({name for case in cases for name in case.variables} - names_read(arms) - labels)
+    if not unread:
         return ()
-    return (f"No prompt of this sweep reads {', '.join(repr(name) for name in unused)}; not sent.",)
+    return (
+        f"No prompt of this sweep reads {', '.join(map(repr, unread))}; not sent. For a label that "
+        f"scorers or exports use, say labels={unread!r}.",
+    )
 
 
 def check_duplicates(cases: Sequence[Case]) -> tuple[str, ...]:
@@ -81,7 +124,8 @@ def check_duplicates(cases: Sequence[Case]) -> tuple[str, ...]:
             )
     if not copies:
         return ()
-    return (f"{rows_in_words(copies)} repeat earlier rows: sent once, shown in each. For more samples use `repeats`.",)
+    repeat = "repeats an earlier row" if len(copies) == 1 else "repeat earlier rows"
+    return (f"{rows_in_words(copies)} {repeat}: sent once, shown in each. For more samples use `repeats`.",)
 
 
 def find_baseline(arms: Sequence[Arm], baseline: str | None) -> int:
@@ -97,6 +141,8 @@ def find_baseline(arms: Sequence[Arm], baseline: str | None) -> int:
     """
     if baseline is None:
         return 0
+    if not isinstance(baseline, str):
+        raise UsageError(f"`baseline` is a prompt reference or a model, which is text; got {baseline!r}.")
     for arm in arms:
         prompt = arm.prompt
         names = {prompt.reference, f"{prompt.prompt_id}@{prompt.version}", prompt.prompt_id, arm.model}

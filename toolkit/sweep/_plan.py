@@ -22,9 +22,20 @@ from toolkit.engine import (
 )
 from toolkit.errors import UnusedVariableWarning, UsageError
 from toolkit.providers import LIST_PRICES, Estimate, Prices
+from toolkit.scorers import Scorer
 from toolkit.sweep._bill import bill_html, bill_line, bill_text
-from toolkit.sweep._cases import OnNan, read_cases
-from toolkit.sweep._checks import check_duplicates, check_variables, find_baseline, refuse_identical, unused
+from toolkit.sweep._cases import EXPECTED, OnNan, read_cases
+from toolkit.sweep._checks import (
+    as_labels,
+    check_duplicates,
+    check_labels,
+    check_variables,
+    find_baseline,
+    names_read,
+    refuse_identical,
+    unused,
+)
+from toolkit.sweep._early import early_note, stopping_scorer
 from toolkit.sweep._known import look_up
 from toolkit.sweep._oversize import OnOversize, Oversize, find_oversize, oversize_note, suspect
 from toolkit.sweep._preflight import Caps, Preflight, check_affordable, weigh
@@ -81,6 +92,8 @@ class Plan:
     """Whether trials that send identical requests take one answer; not where their noise is to be measured."""
     oversize: Mapping[tuple[int, int], Oversize] = field(default_factory=dict)
     """Requests that are left out for their length, by the indexes of arm and case."""
+    stop_early: Scorer | None = None
+    """Decides when an arm's comparison is settled and the rest of it is left unsent; `None` = nothing does."""
     notes: tuple[str, ...] = ()
     """What a careful reader would want to know: unused variables, duplicate rows."""
 
@@ -142,6 +155,7 @@ class Grid:
     repeats: int = 1
     baseline: str | None = None
     expected: str | None = None
+    labels: Sequence[str] = ()
     allow_identical_arms: bool = False
     on_nan: OnNan = "error"
     on_oversize: OnOversize = "error"
@@ -149,6 +163,7 @@ class Grid:
     caps: Caps = field(default_factory=Caps)
     concurrency: int | None = None
     offline: Offline = "error"
+    stop_early: Any = None
 
 
 async def make_plan(engine: Engine, grid: Grid) -> Plan:
@@ -160,21 +175,30 @@ async def make_plan(engine: Engine, grid: Grid) -> Plan:
         MissingVariablesError: If a prompt needs a variable that a row does not have.
         PromptError: If a prompt cannot be resolved.
     """
+    if not isinstance(engine, Engine):
+        raise UsageError(f"`engine` is an Engine, as tk.configure(...) gives it, or None; got {engine!r}.")
     prompts = _as_list(grid.prompts, "prompts")
     models = None if grid.models is None else _as_list(grid.models, "models")
     params = [{}] if grid.params is None else _as_list(grid.params, "params")
     _check_shape(params, grid)
-    cases = read_cases(grid.variables, expected=grid.expected, on_nan=grid.on_nan)
+    labels = as_labels(grid.labels)
+    cases = read_cases(grid.variables, expected=grid.expected, on_nan=grid.on_nan, labels=labels)
+    check_labels(grid.labels, cases, expected=grid.expected or EXPECTED)
     duplicate_notes = check_duplicates(cases)
     pinned = [prompt for reference in prompts for prompt in await engine.resolve(reference, offline=grid.offline)]
     arms, routes = _make_arms(engine, pinned, models, params)
     if not grid.allow_identical_arms:
         refuse_identical(arms)
     baseline = find_baseline(arms, grid.baseline)
+    read = names_read(arms)
+    if labels & read:
+        # One that a prompt reads after all is no label: its empty values would be sent.
+        read_cases(grid.variables, expected=grid.expected, on_nan=grid.on_nan, labels=labels - read)
     check_variables(arms, cases)
-    unused_notes = unused(arms, cases)
+    unused_notes = unused(arms, cases, labels=labels)
     for note in unused_notes:
-        warnings.warn(note, UnusedVariableWarning, stacklevel=2)
+        # It is made on the background loop, whose frames say nothing to a reader.
+        warnings.warn_explicit(note, UnusedVariableWarning, filename="promptsweep", lineno=1)
     return plan_of(engine, arms, routes, cases, grid, baseline=baseline, notes=(*unused_notes, *duplicate_notes))
 
 
@@ -192,6 +216,8 @@ def plan_of(
     trials, oversize, oversize_notes = _lay_out(arms, routes, cases, grid)
     ways = tuple(led.ways[0] for led in routes)
     run_id = _run_id(trials, baseline)
+    early = stopping_scorer(grid.stop_early, arms)
+    early_notes = () if early is None else (early_note(early, len(arms)),)
     known = look_up(trials, engine.store, run_id, may_overlap=any(len(led.ways) > 1 for led in routes))
     prices = LIST_PRICES if grid.prices is None else Prices(grid.prices)
     check_affordable(grid.caps, arms, [led.ways for led in routes], cases, new=known.new, prices=prices)
@@ -212,7 +238,8 @@ def plan_of(
         caps=grid.caps,
         shares_answers=not grid.allow_identical_arms,
         oversize=oversize,
-        notes=(*notes, *oversize_notes),
+        stop_early=early,
+        notes=(*notes, *oversize_notes, *early_notes),
     )
 
 
@@ -239,7 +266,7 @@ def _lay_out(
 
 def _as_list(value: Any, name: str) -> list[Any]:
     """Returns a list of one or more; one prompt, model or mapping may be given bare."""
-    if isinstance(value, str | Mapping | Prompt) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes | Mapping | Prompt) or not isinstance(value, Iterable):
         value = [value]
     found = list(value)
     if not found:
@@ -252,9 +279,13 @@ def _check_shape(params: list[Any], grid: Grid) -> None:
     for name, value, known in (
         ("on_oversize", grid.on_oversize, ("error", "skip", "send")),
         ("on_nan", grid.on_nan, ("error", "empty")),
+        ("offline", grid.offline, ("error", "snapshot")),
     ):
         if value not in known:
             raise UsageError(f"`{name}` is one of {', '.join(map(repr, known))}; got {value!r}.")
+    flying = grid.concurrency
+    if flying is not None and (not isinstance(flying, int) or isinstance(flying, bool) or flying < 1):
+        raise UsageError(f"`concurrency` is a whole number of at least 1, or None; got {flying!r}.")
     for entry in params:
         if not isinstance(entry, Mapping):
             raise UsageError(
@@ -270,12 +301,7 @@ def _make_arms(
     arms: list[Arm] = []
     routes: list[Routes] = []
     for prompt in prompts:
-        for model in models if models is not None else [config_model(prompt)]:
-            if model is None:
-                raise UsageError(
-                    f"The prompt {prompt.reference!r} names no model in its config and `models` is not given; "
-                    "give `models=[...]`, such as 'openai/gpt-4o-mini'."
-                )
+        for model in models if models is not None else [_own_model(prompt)]:
             found = find_routes(engine, model)
             way = found.ways[0]
             drops = engine.config is not None and engine.config.drop_params
@@ -294,6 +320,16 @@ def _make_arms(
                 )
                 routes.append(found)
     return tuple(arms), tuple(routes)
+
+
+def _own_model(prompt: Prompt) -> str:
+    model = config_model(prompt)
+    if model is None:
+        raise UsageError(
+            f"The prompt {prompt.reference!r} names no model in its config and `models` is not given; "
+            "give `models=[...]`, such as 'openai/gpt-4o-mini'."
+        )
+    return model
 
 
 def find_routes(engine: Engine, model: Any) -> Routes:

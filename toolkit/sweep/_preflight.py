@@ -223,8 +223,10 @@ def cost_words(cost: CostRange) -> str:
         return "cost unknown"
     if cost.worst == 0:
         return "$0"
-    most = "no limit known" if cost.worst is None else f"at most {usd_words(cost.worst)}"
-    return f"about {usd_words(cost.expected)} ({usd_words(cost.low or 0.0)} to {most})"
+    if cost.worst is None:
+        low = usd_words(cost.low or 0.0)
+        return f"about {usd_words(cost.expected)} ({low} or more, no limit known without `max_tokens`)"
+    return f"about {usd_words(cost.expected)} ({usd_words(cost.low or 0.0)} to at most {usd_words(cost.worst)})"
 
 
 def time_words(seconds: float | None) -> str:
