@@ -111,7 +111,7 @@ def test_files(tmp_path, name, content, rows):
         ("a.json", '{"x": 1}', "a table in JSON is a list of objects"),
         ("a.json", "[\n1\n]", "row 0: expected a JSON object"),
         ("a.json", "[" * 200_000, "not usable JSON"),
-        ("a.parquet", "no", "is not a Parquet file"),
+        ("a.parquet", "no", "not a Parquet file"),
         ("a.xls", "no", "can be read|these can: .csv, .jsonl, .json, .parquet"),
     ],
 )

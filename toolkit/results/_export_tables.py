@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from toolkit._optional import require
 from toolkit.errors import UsageError
+from toolkit.results._caps import CellCount, check_size
 from toolkit.results._columns import ANSWER, IDENTITY, TEXT
 from toolkit.results._export_cells import spreadsheet_safe, spreadsheet_text, writable, written
 from toolkit.results._frame import natural_dtype, to_series
+from toolkit.results._pandas import pd
+from toolkit.results._parquet import read_parquet
 
 _OF_TRIALS = {column.name: column.dtype for column in (*IDENTITY, *ANSWER)}
 # Of the comparison: its counts are whole numbers, everything else that can be unknown in every row is not.
@@ -93,7 +94,8 @@ def load_frame(path: str | Path) -> pd.DataFrame:
         path: A file that `export` wrote with `safe=True`, which is its default.
 
     Raises:
-        UsageError: If there is no such file, or it is not one that `export` wrote.
+        UsageError: If there is no such file, it is not one that `export` wrote, or it is larger than is sensible:
+            2 GiB, 10 million rows, 200 million cells, or 4 GiB once it is unpacked.
         MissingDependencyError: If it is Parquet and pyarrow is not installed.
 
     Example:
@@ -106,6 +108,7 @@ def load_frame(path: str | Path) -> pd.DataFrame:
             f"{str(path)!r} is not read as a frame; these are: {', '.join(_READERS)}. tk.load reads .sweep."
         )
     try:
+        check_size(path)
         return reader(path)
     except OSError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
@@ -115,7 +118,10 @@ def load_frame(path: str | Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    lines = list(_csv_rows(path.read_bytes().decode("utf-8-sig")))
+    lines, count = [], CellCount()
+    for line in _csv_rows(path.read_bytes().decode("utf-8-sig")):
+        count.add(line)
+        lines.append(line)
     if not lines:
         raise ValueError("it is empty.")
     header, rows = [str(name) for name in lines[0]], lines[1:]
@@ -152,18 +158,18 @@ def _bare(text: str) -> Any:
 
 
 def _read_jsonl(path: Path) -> pd.DataFrame:
-    rows = [json.loads(line) for line in path.read_bytes().decode("ascii").split("\n") if line]
+    rows, count = [], CellCount()
+    for line in path.read_bytes().decode("ascii").split("\n"):
+        if line:
+            rows.append(json.loads(line))
+            count.add(rows[-1] if isinstance(rows[-1], dict) else ())
     if not rows or not all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows):
         raise ValueError("its lines are not objects with the same names.")
     return _frame(list(rows[0]), [list(row.values()) for row in rows], where="object")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    arrow = require("pyarrow", extra="parquet", purpose="to read Parquet files")
-    try:
-        found = pd.read_parquet(path, engine="pyarrow")
-    except arrow.ArrowException as error:
-        raise ValueError(str(error)) from error
+    found = read_parquet(path, flat=True)
     rows = [[written(value) if isinstance(value, str) else value for value in row] for row in _rows(found)]
     kinds = {str(name): "Float64" for name in found.columns if pd.api.types.is_float_dtype(found[name].dtype)}
     return _frame([str(name) for name in found.columns], rows, where="row", kinds=kinds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.errors import UsageError
+from toolkit.results._export_file import as_path
 from toolkit.results._portable import load_view
 from toolkit.results._results import Results
 
@@ -26,7 +27,7 @@ def load(path: str | Path) -> Results:
     Example:
         >>> load("monday.sweep").verdict    # doctest: +SKIP
     """
-    path = Path(path)
+    path = as_path(path, "What to load")
     if path.suffix.lower() in (".csv", ".jsonl", ".parquet"):
         raise UsageError(f"{str(path)!r} holds a table, not a run; read it with tk.load_frame({str(path)!r}).")
     return Results(load_view(path))

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from toolkit._optional import require
 from toolkit.errors import UsageError
+from toolkit.results._caps import CellCount, check_size
+from toolkit.results._parquet import read_parquet
 
 # The csv module refuses longer cells unless told otherwise.
 _MOST_CELL_CHARACTERS = 16_000_000
@@ -26,7 +25,8 @@ def read_table(path: str | Path) -> list[dict[str, Any]]:
     JSON file is a list of objects; a JSON Lines file has one object a line.
 
     Raises:
-        UsageError: If the file is missing, of another kind, empty or broken; the message names the file and the line.
+        UsageError: If the file is missing, of another kind, empty, broken or larger than is sensible (2 GiB, 10 million
+            rows, 200 million cells); the message names the file and the line.
         MissingDependencyError: If it is Parquet and pyarrow is not installed.
     """
     path = Path(path)
@@ -34,6 +34,7 @@ def read_table(path: str | Path) -> list[dict[str, Any]]:
     if reader is None:
         raise UsageError(f"{str(path)!r} cannot be read as a table; these can: {', '.join(_READERS)}.")
     try:
+        check_size(path)
         return reader(path)
     except FileNotFoundError as error:
         raise UsageError(f"There is no file {str(path)!r}; the current folder is {str(Path.cwd())!r}.") from error
@@ -43,6 +44,10 @@ def read_table(path: str | Path) -> list[dict[str, Any]]:
         ) from error
     except OSError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(f"{str(path)!r} cannot be read as a table: {str(error).splitlines()[0]}") from error
 
 
 def rows_of(variables: Any) -> list[dict[str, Any]]:
@@ -140,8 +145,9 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
         if header is None:
             raise UsageError(f"{str(path)!r} is empty; its first line names the columns.")
         _check_header(header, path)
-        rows = []
+        rows, count = [], CellCount()
         for cells in _filled(lines):
+            count.add(cells)
             if len(cells) != len(header):
                 raise UsageError(
                     f"{str(path)!r}, line {lines.line_num}: {len(cells)} cells under a header of {len(header)}; "
@@ -168,11 +174,12 @@ def _check_header(header: Sequence[str], path: Path) -> None:
 
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:
-    rows = []
+    rows, count = [], CellCount()
     # Not splitlines(): a JSON string may hold U+2028 and its like as they are.
     for number, line in enumerate(path.read_bytes().decode("utf-8-sig").split("\n"), start=1):
         if line.strip():
             rows.append(_object(_parsed(line, f"{str(path)!r}, line {number}"), f"{str(path)!r}, line {number}"))
+            count.add(rows[-1])
     if not rows:
         raise UsageError(f"{str(path)!r} is empty; it has one JSON object a line.")
     return rows
@@ -203,12 +210,7 @@ def _object(value: Any, where: str) -> dict[str, Any]:
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    arrow = require("pyarrow", extra="parquet", purpose="to read Parquet files")
-    try:
-        frame = pd.read_parquet(path, engine="pyarrow")
-    except (arrow.ArrowException, ValueError) as error:
-        raise UsageError(f"{str(path)!r} is not a Parquet file: {str(error).splitlines()[0]}") from error
-    return _rows_of_frame(frame)
+    return _rows_of_frame(read_parquet(path, flat=False))
 
 
 _READERS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
