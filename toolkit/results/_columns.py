@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from toolkit._records import Outcome, Response, Score, Status, Trial
@@ -28,17 +29,14 @@ class Row:
     trial: Trial
     measures: Outcome | None
     """The outcome, its texts perhaps left out; `None` when the trial was not sent, or sent and nothing came back."""
+    answer: Response | None
+    """The answer where there is one, its text, tool calls and body perhaps left out."""
     status: Status
     is_cached: bool
     """The outcome was there already: from an earlier run, a trial of equal content further up, or an equal request."""
     scores: Mapping[str, Score]
     outcomes: Mapping[str, Outcome]
     """Whole outcomes of the run, by trial id."""
-
-    @property
-    def answer(self) -> Response | None:
-        """The answer where there is one, its text, tool calls and body perhaps left out."""
-        return self.measures.response if self.measures is not None else None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -77,16 +75,47 @@ class Column:
     """
 
 
-def _of_outcome(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.measures, name) if row.measures is not None else None
+class Field:
+    """Reads one attribute of an outcome or of its answer: of one row, or of many in a fraction of the time.
+
+    Args:
+        part: Of the row; where it is `None`, so is the cell.
+        name: The attribute; dots lead further in.
+    """
+
+    __slots__ = ("_part", "_value")
+
+    def __init__(self, part: Literal["measures", "answer"], name: str) -> None:
+        self._part = attrgetter(part)
+        self._value = attrgetter(name)
+
+    def __call__(self, row: Row) -> Any:
+        """Returns the cell of one row."""
+        part = self._part(row)
+        return None if part is None else self._value(part)
+
+    def of_all(self, rows: Sequence[Row]) -> list[Any]:
+        """Returns the cells of many rows."""
+        value = self._value
+        return [None if part is None else value(part) for part in map(self._part, rows)]
 
 
-def _of_response(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.answer, name) if row.answer is not None else None
+class TextField:
+    """Reads what is long in an answer: of one row, or of texts that several columns are made of.
 
+    Args:
+        of: Reads it; `None` = `<NA>`.
+    """
 
-def _of_usage(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.answer.usage, name) if row.answer is not None else None
+    __slots__ = ("of",)
+
+    def __init__(self, of: Callable[[Texts], str | None]) -> None:
+        self.of = of
+
+    def __call__(self, row: Row) -> str | None:
+        """Returns the cell of one row."""
+        texts = row.texts
+        return None if texts is None else self.of(texts)
 
 
 def _cost_usd(row: Row) -> float | None:
@@ -137,14 +166,8 @@ def _is_refused(row: Row) -> bool | None:
     return is_refused(row.measures) if row.measures is not None and row.answer is not None else None
 
 
-def _tool_calls(row: Row) -> str | None:
-    texts = row.texts
-    return as_json(texts.tool_calls) if texts is not None and texts.tool_calls else None
-
-
-def _text(row: Row) -> str | None:
-    texts = row.texts
-    return None if texts is None else texts.text
+def _tool_calls(texts: Texts) -> str | None:
+    return as_json(texts.tool_calls) if texts.tool_calls else None
 
 
 def _attempts(row: Row) -> int | None:
@@ -203,7 +226,8 @@ IDENTITY = (
     Column(
         name="status",
         dtype=TEXT,
-        meaning="ok, failed, skipped, cancelled, over_budget, unknown (sent, no outcome recorded)",
+        meaning="ok, failed, skipped, cancelled, over_budget, stopped_early (not needed any more), "
+        "unknown (sent, no outcome recorded)",
         read=lambda row: row.status,
     ),
     Column(name="failure", dtype=TEXT, meaning="kind of failure", read=_failure),
@@ -245,7 +269,9 @@ IDENTITY = (
     ),
     Column(name="model", dtype=TEXT, of="arm", meaning="model as asked", read=lambda row: row.trial.arm.model),
     Column(name="model_sent", dtype=TEXT, meaning="model on the wire", read=_model_sent),
-    Column(name="model_served", dtype=TEXT, meaning="model that the provider says served", read=_of_response("model")),
+    Column(
+        name="model_served", dtype=TEXT, meaning="model that the provider says served", read=Field("answer", "model")
+    ),
     Column(
         name="model_source",
         dtype=TEXT,
@@ -258,31 +284,39 @@ IDENTITY = (
 
 ANSWER = (
     Column(name="expected", dtype=TEXT, meaning="the case's expected answer", read=_expected),
-    Column(name="text", dtype=TEXT, meaning="the answer", of="text", read=_text),
+    Column(name="text", dtype=TEXT, meaning="the answer", of="text", read=TextField(attrgetter("text"))),
     Column(
         name="finish_reason",
         dtype=TEXT,
         meaning="why it ended, in the provider's word",
-        read=_of_response("finish_reason"),
+        read=Field("answer", "finish_reason"),
     ),
     Column(name="truncated", dtype="boolean", meaning="cut off at the token limit", read=is_truncated),
     Column(name="refused", dtype="boolean", meaning="the answer is a refusal", read=_is_refused),
-    Column(name="tool_calls", dtype=TEXT, meaning="tool calls as JSON", of="text", read=_tool_calls),
-    Column(name="input_tokens", dtype="Int64", unit="tokens", meaning="read", read=_of_usage("input_tokens")),
+    Column(name="tool_calls", dtype=TEXT, meaning="tool calls as JSON", of="text", read=TextField(_tool_calls)),
+    Column(
+        name="input_tokens", dtype="Int64", unit="tokens", meaning="read", read=Field("answer", "usage.input_tokens")
+    ),
     Column(
         name="cached_tokens",
         dtype="Int64",
         unit="tokens",
         meaning="part of input_tokens that the provider had in its cache",
-        read=_of_usage("cached_tokens"),
+        read=Field("answer", "usage.cached_tokens"),
     ),
-    Column(name="output_tokens", dtype="Int64", unit="tokens", meaning="written", read=_of_usage("output_tokens")),
+    Column(
+        name="output_tokens",
+        dtype="Int64",
+        unit="tokens",
+        meaning="written",
+        read=Field("answer", "usage.output_tokens"),
+    ),
     Column(
         name="reasoning_tokens",
         dtype="Int64",
         unit="tokens",
         meaning="part of output_tokens that is not in the text",
-        read=_of_usage("reasoning_tokens"),
+        read=Field("answer", "usage.reasoning_tokens"),
     ),
     Column(
         name="cost_usd",
@@ -291,7 +325,7 @@ ANSWER = (
         meaning="price of the answer, 0 where it is cached; <NA> = unknown",
         read=_cost_usd,
     ),
-    Column(name="cost_source", dtype=TEXT, meaning="dated price table", read=_of_outcome("cost_source")),
+    Column(name="cost_source", dtype=TEXT, meaning="dated price table", read=Field("measures", "cost_source")),
     Column(
         name="latency_s",
         dtype="Float64",
@@ -306,8 +340,10 @@ ANSWER = (
         meaning="to the first text, streamed; <NA> where it is cached",
         read=_timed("first_token_s"),
     ),
-    Column(name="queue_s", dtype="Float64", unit="s", meaning="waiting for a place", read=_of_outcome("queue_s")),
-    Column(name="retry_s", dtype="Float64", unit="s", meaning="waiting between attempts", read=_of_outcome("retry_s")),
+    Column(name="queue_s", dtype="Float64", unit="s", meaning="waiting for a place", read=Field("measures", "queue_s")),
+    Column(
+        name="retry_s", dtype="Float64", unit="s", meaning="waiting between attempts", read=Field("measures", "retry_s")
+    ),
     Column(name="attempts", dtype="Int64", meaning="attempts made; <NA> where unknown", read=_attempts),
     Column(name="possibly_billed", dtype="Int64", meaning="attempts without a recorded answer", read=possibly_billed),
     Column(name="cached", dtype="boolean", meaning="served from the store", read=lambda row: row.is_cached),
@@ -316,7 +352,7 @@ ANSWER = (
         dtype="time",
         unit="UTC",
         meaning="when the first attempt was sent",
-        read=_of_outcome("started_at"),
+        read=Field("measures", "started_at"),
     ),
 )
 """Columns between `var.*` and `score.*`."""

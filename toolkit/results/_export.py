@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
-import pandas as pd
-
 from toolkit._records import RunView
 from toolkit.errors import UsageError
-from toolkit.results._export_file import suffix_of, write_whole
+from toolkit.results._export_file import as_path, suffix_of, write_whole
 from toolkit.results._export_report import html_bytes, latex_bytes, markdown_bytes
 from toolkit.results._export_summary import comparison_frame
 from toolkit.results._export_tables import csv_bytes, jsonl_bytes, parquet_bytes
 from toolkit.results._export_xlsx import xlsx_bytes
 from toolkit.results._frame import to_frame
+from toolkit.results._pandas import pd
 from toolkit.results._portable import portable_bytes
 
 ExportView = Literal["trials", "summary"]
@@ -46,7 +45,7 @@ def export(run: RunView, path: str | Path, *, view: ExportView = "trials", safe:
         UsageError: If the kind or the view is not one of these, the folder does not exist, or it cannot be written.
         MissingDependencyError: If the kind needs a package that is not installed; the message names it.
     """
-    path = Path(path)
+    path = as_path(path, "Where to export to")
     if view not in get_args(ExportView):
         raise UsageError(f"There is no view {view!r}; choose {' or '.join(map(repr, get_args(ExportView)))}.")
     suffix = check_target(path)

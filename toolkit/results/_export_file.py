@@ -10,6 +10,23 @@ from pathlib import Path
 from toolkit.errors import UsageError
 
 
+def as_path(path: str | os.PathLike[str], what: str) -> Path:
+    """Returns a path that can be asked for.
+
+    Args:
+        path: As the caller gave it.
+        what: What it is, for the message.
+
+    Raises:
+        UsageError: If it is no path, or holds a NUL, which no file system takes.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"{what} is a path, as text or a Path; got a {type(path).__name__}: {path!r}.")
+    if "\x00" in os.fspath(path):
+        raise UsageError(f"{what} is a path without NUL characters; got {os.fspath(path)!r}.")
+    return Path(path)
+
+
 def suffix_of(path: Path, known: Iterable[str]) -> str:
     """Returns the kind that a file's name ends with, in small letters.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import metadata
 
-import pandas as pd
 from tabulate import tabulate
 
 from toolkit._records import RunView
@@ -13,6 +12,7 @@ from toolkit.results._display import header_line
 from toolkit.results._export_cells import latex_cell, markdown_cell
 from toolkit.results._export_summary import comparison_cells
 from toolkit.results._html import Safe, element, joined
+from toolkit.results._pandas import pd
 from toolkit.results._summary import wide_table
 from toolkit.results._verdict import verdict_text
 

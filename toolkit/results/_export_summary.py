@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from toolkit._records import RunView
+from toolkit.results._arm_comparison import ArmComparison
 from toolkit.results._columns import TEXT, title
-from toolkit.results._compare import ArmComparison, amount, compare_arms
+from toolkit.results._compare import compare_arms
 from toolkit.results._display import summary_cells
 from toolkit.results._frame import score_names, to_series
 from toolkit.results._labels import arm_labels
+from toolkit.results._pandas import pd
 from toolkit.results._screen import for_screen
 from toolkit.results._summary import summary_table
+from toolkit.results._words import amount
 
 
 def comparison_frame(view: RunView) -> pd.DataFrame:
@@ -76,7 +77,7 @@ def _by_arm(compared: Sequence[ArmComparison]) -> dict[str, ArmComparison]:
 def _gap(one: ArmComparison | None) -> str:
     if one is None or one.comparison.delta is None:
         return ""
-    is_binary, interval = one.comparison.is_binary, one.comparison.interval
-    told = f" [{amount(interval.low, is_binary)}, {amount(interval.high, is_binary)}]" if interval is not None else ""
+    in_points, interval = one.is_share, one.comparison.interval
+    told = f" [{amount(interval.low, in_points)}, {amount(interval.high, in_points)}]" if interval is not None else ""
     p = f", p = {one.p_holm:.2g}" if one.p_holm is not None else ""
-    return for_screen(f"{amount(one.comparison.delta, is_binary)}{' points' if is_binary else ''}{told}{p}")
+    return for_screen(f"{amount(one.comparison.delta, in_points)}{' points' if in_points else ''}{told}{p}")

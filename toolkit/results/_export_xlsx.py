@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
-import pandas as pd
-
 from toolkit._optional import require
 from toolkit._records import RunView
 from toolkit.errors import UsageError
 from toolkit.results._export_cells import writable
 from toolkit.results._labels import arm_labels
+from toolkit.results._pandas import pd
 from toolkit.results._screen import for_screen
 
 MOST_CHARACTERS = 32_767

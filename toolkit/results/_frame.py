@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-import pandas as pd
-
+from toolkit._collecting import without_collecting
 from toolkit._records import Outcome, RunView, Score, Status, Trial
-from toolkit.results._columns import ANSWER, IDENTITY, TEXT, Column, Row, cell_text, title
+from toolkit.results._columns import ANSWER, IDENTITY, TEXT, Column, Field, Row, TextField, cell_text, title
+from toolkit.results._pandas import pd
 from toolkit.store import CACHE_SOURCE, measures_of
 
-_DTYPES: dict[str, Any] = {
-    TEXT: pd.StringDtype("python"),
-    "Int64": pd.Int64Dtype(),
-    "Float64": pd.Float64Dtype(),
-    "boolean": pd.BooleanDtype(),
-    "time": pd.DatetimeTZDtype("us", "UTC"),
-}
+
+@functools.cache
+def _dtypes() -> Mapping[str, Any]:
+    """What pandas calls our dtypes; asked for late, as pandas itself is."""
+    return {
+        TEXT: pd.StringDtype("python"),
+        "Int64": pd.Int64Dtype(),
+        "Float64": pd.Float64Dtype(),
+        "boolean": pd.BooleanDtype(),
+        "time": pd.DatetimeTZDtype("us", "UTC"),
+    }
 
 
 _NO_SCORES: dict[str, Score] = {}
@@ -30,14 +35,18 @@ def to_frame(view: RunView) -> pd.DataFrame:
     share one outcome: the later rows show it as `cached`, at no cost and without a latency, as they do what an earlier
     run paid for.
     """
-    rows = rows_of_view(view)
-    columns = columns_of(view)
+    with without_collecting():
+        return _framed(rows_of_view(view), columns_of(view))
+
+
+def _framed(rows: Sequence[Row], columns: Sequence[Column]) -> pd.DataFrame:
     cells: dict[str, list[Any]] = {column.name: [] for column in columns if column.of == "text"}
-    texts = [(column.read, cells[column.name].append) for column in columns if column.of == "text"]
+    fields = [(column.read.of, cells[column.name].append) for column in columns if isinstance(column.read, TextField)]
     # Texts come some rows at a time: one pass reads all that is made of them.
     for row in rows:
-        for read, append in texts:
-            append(read(row))
+        texts = row.texts
+        for read, append in fields:
+            append(None if texts is None else read(texts))
     arms = [row.trial.arm.index for row in rows]
     one_of = {row.trial.arm.index: row for row in rows}
 
@@ -47,9 +56,11 @@ def to_frame(view: RunView) -> pd.DataFrame:
         if column.of == "arm":
             by_arm = {index: column.read(row) for index, row in one_of.items()}
             return [by_arm[index] for index in arms]
-        return [column.read(row) for row in rows]
+        return column.read.of_all(rows) if isinstance(column.read, Field) else [column.read(row) for row in rows]
 
-    return pd.DataFrame({column.name: to_series(values(column), column.dtype) for column in columns})
+    # Not copied: each series was made just now and is nobody else's.
+    made = {column.name: to_series(values(column), column.dtype) for column in columns}
+    return pd.DataFrame(made, copy=False)
 
 
 def columns_of(view: RunView) -> list[Column]:
@@ -71,9 +82,15 @@ def columns_of(view: RunView) -> list[Column]:
 def score_names(view: RunView) -> list[str]:
     """Returns the names of the scores, in the order in which the trials show them first."""
     names: dict[str, None] = {}
+    known: tuple[str, ...] = ()
     for trial in view.trials:
-        for score in view.scores.get(trial.trial_id, ()):
-            names.setdefault(score.name)
+        scores = view.scores.get(trial.trial_id)
+        if scores:
+            # Most trials have the same scores as the one before.
+            given = tuple([score.name for score in scores])
+            if given != known:
+                known = given
+                names.update(dict.fromkeys(given))
     return list(names)
 
 
@@ -96,6 +113,7 @@ def rows_of_view(view: RunView) -> list[Row]:
                 run_id=view.run_id,
                 trial=trial,
                 measures=outcome,
+                answer=None if outcome is None else outcome.response,
                 status=_status(trial, outcome, view),
                 is_cached=outcome is not None
                 and (foreign or trial.trial_id in seen or outcome.cost_source == CACHE_SOURCE),
@@ -112,8 +130,8 @@ def rows_of_view(view: RunView) -> list[Row]:
 def to_series(values: Sequence[Any], dtype: str) -> pd.Series[Any]:
     """Returns a series of one of our dtypes; `None` and NaN are `<NA>`."""
     # Any in between: the stubs know no nullable dtypes that are chosen at run time.
-    series: Any = pd.Series(list(values), dtype="object" if dtype == "time" else _DTYPES[dtype])
-    made: pd.Series[Any] = pd.to_datetime(series, utc=True).astype(_DTYPES["time"]) if dtype == "time" else series
+    series: Any = pd.Series(list(values), dtype="object" if dtype == "time" else _dtypes()[dtype])
+    made: pd.Series[Any] = pd.to_datetime(series, utc=True).astype(_dtypes()["time"]) if dtype == "time" else series
     return made
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import pandas as pd
-
 from toolkit._records import PromptInfo
 from toolkit.results._columns import TEXT
 from toolkit.results._frame import to_series
+from toolkit.results._pandas import pd
 
-Frame: TypeAlias = pd.DataFrame
+Frame: TypeAlias = "pd.DataFrame"
 """A pandas DataFrame, for signatures on the floors above."""
 
 _DTYPES = {

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from toolkit import _sync
 from toolkit.engine import Engine, Spend
 from toolkit.errors import UsageError
-from toolkit.results import Frame, Results, arm_labels, element
+from toolkit.results import Frame, Results, arm_labels, element, load_soon
 from toolkit.store import RunStore
 from toolkit.sweep._execution import Execution, remember, results_of
 from toolkit.sweep._hold import hold
@@ -29,6 +29,9 @@ Unknown = Literal["resend", "skip"]
 # with reading the results this is what "control back within a second" is made of.
 _COME_IN_S = 0.5
 _CUT_S = 0.25
+
+# Once the first requests have left there is time to load what the frame will need.
+_FRAME_SOON_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,7 @@ class Run:
     def begin(self) -> Run:
         """Shows what is going to be sent, starts sending it, and returns itself; once is enough."""
         if self._work is None:
+            _live[self.run_id] = self
             if self._how.is_newest:
                 remember(lambda: self.results)
             self._painter.open(self._plan.line)
@@ -103,6 +107,11 @@ class Run:
     def is_done(self) -> bool:
         """True once it has ended: at its last trial, stopped, or by an error."""
         return self._work is not None and self._work.is_done
+
+    @property
+    def is_stopping(self) -> bool:
+        """True once it was told to stop: nothing new is sent."""
+        return self._stop.draining
 
     @property
     def progress(self) -> Progress:
@@ -248,6 +257,9 @@ class Run:
             raise
         else:
             tally.end("stopped" if self._note_of_stop() else "ended", self._note_of_stop())
+        finally:
+            if _live.get(self.run_id) is self:
+                del _live[self.run_id]
 
     async def _send(self) -> None:
         store = self._engine.store
@@ -255,6 +267,7 @@ class Run:
         self._stored = await asyncio.to_thread(store.answered, self._arm_of.keys())
         caps = self._plan.caps
         budget = caps.budget(await asyncio.to_thread(_spent, store, self.run_id)) if caps.is_limited else None
+        asyncio.get_running_loop().call_later(_FRAME_SOON_S, load_soon)
         self._sent = await run_plan(
             self._plan,
             self._engine,
@@ -316,6 +329,23 @@ async def prepare_run(plan: Plan, engine: Engine, limits: Limits, how: How, pain
 async def prepare_asking(plan: Plan, engine: Engine, limits: Limits) -> Run:
     """As `prepare_run`, for calls about the answers of another run, which stays the newest."""
     return await prepare_run(plan, engine, limits, How(is_newest=False), painter_for("auto"))
+
+
+# Runs that go on in this process: kept by nobody else while they last, so that a lost variable is no lost run.
+_live: dict[str, Run] = {}
+
+
+def live_run(run_id: str, *, engine: Engine | None = None) -> Run | None:
+    """Returns the run of that id that goes on in this process; `None` when there is none.
+
+    Args:
+        run_id: As `run.run_id` gives it.
+        engine: Whose run it must be; `None` = anybody's.
+    """
+    run = _live.get(run_id)
+    if run is None or run.is_done or engine not in (None, run._engine):
+        return None
+    return run
 
 
 def _spent(store: RunStore, run_id: str) -> Spend:
