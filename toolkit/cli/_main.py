@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from toolkit.cli._demo import add_demo
+from toolkit.cli._doctor import add_doctor
 from toolkit.cli._proxy import add_proxy
 from toolkit.cli._runs import add_runs
 from toolkit.cli._sweep import add_sweep
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(title="commands", dest="command")
     add_demo(commands)
+    add_doctor(commands)
     add_proxy(commands)
     add_runs(commands)
     add_sweep(commands)
