@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toolkit.prompts._managed import LabelMove, ManagedPrompt
+from toolkit.prompts._managed import LabelMove, ManagedPrompt, as_text
 from toolkit.prompts._reference import PromptReference, Selector, parse_reference
 from toolkit.prompts._registry import AnyPrompt, Sources
-from toolkit.prompts._source import PromptSource, SourceAccess, WritablePromptSource
+from toolkit.prompts._source import (
+    PromptSource,
+    PromptSourceWithHistory,
+    PromptVersion,
+    SourceAccess,
+    WritablePromptSource,
+)
 from toolkit.prompts._template import CompiledTemplate, as_message, compile_template, fill, placeholders, render
 from toolkit.prompts._values import is_nan, text_of
 
 if TYPE_CHECKING:
+    from toolkit.prompts._files import ParsedPrompt, parse_prompt
     from toolkit.prompts._folder import FolderSource
     from toolkit.prompts._generic import GenericSource
     from toolkit.prompts._humanloop import HumanloopSource
@@ -28,17 +35,22 @@ __all__ = [
     "LabelMove",
     "LangfuseSource",
     "ManagedPrompt",
+    "ParsedPrompt",
     "PromptReference",
     "PromptSource",
+    "PromptSourceWithHistory",
+    "PromptVersion",
     "Selector",
     "SourceAccess",
     "Sources",
     "WritablePromptSource",
     "as_message",
+    "as_text",
     "compile_template",
     "fill",
     "inline_source",
     "is_nan",
+    "parse_prompt",
     "parse_reference",
     "placeholders",
     "render",
@@ -52,7 +64,9 @@ _LATER = {
     "HumanloopSource": "toolkit.prompts._humanloop",
     "InlineSource": "toolkit.prompts._inline",
     "LangfuseSource": "toolkit.prompts._langfuse",
+    "ParsedPrompt": "toolkit.prompts._files",
     "inline_source": "toolkit.prompts._inline",
+    "parse_prompt": "toolkit.prompts._files",
 }
 
 

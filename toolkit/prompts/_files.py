@@ -31,6 +31,8 @@ class ParsedPrompt:
     labels: tuple[str, ...]
     """Labels that the file itself claims."""
     tags: tuple[str, ...]
+    message: str | None = None
+    """What its author wrote about the change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class PromptFile:
     tags: tuple[str, ...]
     changed_s: float
     """When the file was last changed, in seconds since 1970."""
+    message: str | None = None
+    """What its author wrote about the change."""
 
 
 def read_prompt_file(path: Path, *, prompt_id: str, version: str | None) -> PromptFile:
@@ -61,7 +65,12 @@ def read_prompt_file(path: Path, *, prompt_id: str, version: str | None) -> Prom
     """
     parsed = parse_prompt(_text_of(path), where=str(path), prompt_id=prompt_id, version=version, source=SOURCE)
     return PromptFile(
-        path=path, prompt=parsed.prompt, labels=parsed.labels, tags=parsed.tags, changed_s=path.stat().st_mtime
+        path=path,
+        prompt=parsed.prompt,
+        labels=parsed.labels,
+        tags=parsed.tags,
+        changed_s=path.stat().st_mtime,
+        message=parsed.message,
     )
 
 
@@ -111,7 +120,13 @@ def build_prompt(
         _ = prompt.fingerprint
     except (TypeError, ValueError) as error:
         raise _wrong(where, f"its front matter holds what JSON cannot: {error}") from error
-    return ParsedPrompt(prompt=prompt, labels=_words(front, "labels", where), tags=_words(front, "tags", where))
+    message = front.get("commit_message")
+    return ParsedPrompt(
+        prompt=prompt,
+        labels=_words(front, "labels", where),
+        tags=_words(front, "tags", where),
+        message=None if message is None else str(message),
+    )
 
 
 def read_labels(path: Path) -> dict[str, dict[str, str]]:

@@ -20,7 +20,7 @@ from toolkit.prompts._access import folder_access
 from toolkit.prompts._files import SOURCE, PromptFile, read_labels, read_prompt_file
 from toolkit.prompts._folder_write import check_label, move_label, prompt_text, write_new
 from toolkit.prompts._reference import nearest
-from toolkit.prompts._source import FROM_SETTINGS, SourceAccess
+from toolkit.prompts._source import FROM_SETTINGS, PromptVersion, SourceAccess
 
 INDEX = "labels.yaml"
 
@@ -87,6 +87,10 @@ class FolderSource:
     async def versions(self, prompt_id: str) -> tuple[str, ...]:
         """Returns every version of a prompt, oldest first; raises as `get`."""
         return (await asyncio.to_thread(self._history, prompt_id)).versions
+
+    async def history(self, prompt_id: str) -> tuple[PromptVersion, ...]:
+        """Returns every version of a prompt with labels, the file's last change and its `commit_message`."""
+        return (await asyncio.to_thread(self._history, prompt_id)).details()
 
     async def list(self, *, query: str = "") -> list[PromptInfo]:
         """Returns what the folder holds, sorted by name.
@@ -304,12 +308,27 @@ class _History:
     """By version, oldest first."""
     labels: Mapping[str, str]
     """Version by label."""
-    tags: tuple[str, ...]
-    updated_at: dt.datetime
+    files: Mapping[str, PromptFile]
+    """By version."""
 
     @property
     def versions(self) -> tuple[str, ...]:
         return tuple(self.prompts)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return tuple(sorted({tag for file in self.files.values() for tag in file.tags}))
+
+    def details(self) -> tuple[PromptVersion, ...]:
+        return tuple(
+            PromptVersion(
+                version=version,
+                labels=prompt.labels,
+                created_at=_moment(self.files[version]),
+                message=self.files[version].message,
+            )
+            for version, prompt in self.prompts.items()
+        )
 
     def info(self) -> PromptInfo:
         newest = self.prompts[self.versions[-1]]
@@ -320,7 +339,7 @@ class _History:
             versions=self.versions,
             labels=tuple(sorted(self.labels)),
             tags=self.tags,
-            updated_at=self.updated_at,
+            updated_at=max(_moment(file) for file in self.files.values()),
             config=newest.config,
         )
 
@@ -339,15 +358,17 @@ def _history(prompt_id: str, files: Mapping[str, PromptFile], labels: Mapping[st
     by_version = {
         version: tuple(sorted(label for label, its in labels.items() if its == version)) for version in ordered
     }
-    changed_s = max(file.changed_s for file in files.values())
     return _History(
         prompt_id=prompt_id,
         root=root,
         prompts={version: replace(files[version].prompt, labels=by_version[version]) for version in ordered},
         labels=labels,
-        tags=tuple(sorted({tag for file in files.values() for tag in file.tags})),
-        updated_at=dt.datetime.fromtimestamp(changed_s, tz=dt.UTC),
+        files=files,
     )
+
+
+def _moment(file: PromptFile) -> dt.datetime:
+    return dt.datetime.fromtimestamp(file.changed_s, tz=dt.UTC)
 
 
 def _normal(version: str) -> str:

@@ -16,14 +16,17 @@ from toolkit.config import LangfuseSettings, Settings
 from toolkit.errors import PromptError, PromptNotFoundError, UsageError
 from toolkit.prompts._access import langfuse_access
 from toolkit.prompts._fetching import Asking, RemoteSource
-from toolkit.prompts._langfuse_wire import SERVICE, Page, not_found, read_page, read_prompt
+from toolkit.prompts._langfuse_wire import SERVICE, Page, not_found, read_page, read_prompt, read_version
 from toolkit.prompts._reference import nearest
 from toolkit.prompts._remote import Question, read_json
-from toolkit.prompts._source import FROM_SETTINGS, SourceAccess
+from toolkit.prompts._source import FROM_SETTINGS, PromptVersion, SourceAccess
 from toolkit.prompts._values import thawed
 
 PAGE_SIZE = 100
 """Most prompts that Langfuse lists at once."""
+
+# Versions that are asked for one by one; of older ones only the numbers are told.
+_DETAILED = 50
 
 _PROMPTS = "/api/public/v2/prompts"
 
@@ -71,6 +74,16 @@ class LangfuseSource(RemoteSource):
     async def versions(self, prompt_id: str) -> tuple[str, ...]:
         """Returns every version of a prompt, oldest first; raises as `get`."""
         return (await self._entry(prompt_id)).versions
+
+    async def history(self, prompt_id: str) -> tuple[PromptVersion, ...]:
+        """Returns every version of a prompt, oldest first; raises as `get`.
+
+        Langfuse tells labels, date and message of one version at a time: the newest 50 are asked for, of those before
+        them only the numbers are told.
+        """
+        versions = await self.versions(prompt_id)
+        newest = await asyncio.gather(*(self._version(prompt_id, each) for each in versions[-_DETAILED:]))
+        return (*(PromptVersion(version=version) for version in versions[:-_DETAILED]), *newest)
 
     async def label_versions(self, prompt_id: str) -> dict[str, str]:
         """Returns which version each label of a prompt stands on; raises as `get`."""
@@ -201,6 +214,12 @@ class LangfuseSource(RemoteSource):
         except PromptNotFoundError as error:
             raise await self._with_hints(question) from error
         return read_prompt(answer, question)
+
+    async def _version(self, prompt_id: str, version: str) -> PromptVersion:
+        question = self._question(prompt_id, version, None)
+        path = f"{_PROMPTS}/{quote(prompt_id, safe='')}"
+        response = await self._sender.send(path, question, params={"version": version, "resolve": "false"})
+        return read_version(read_json(response, question), question)
 
     async def _with_hints(self, question: Question) -> PromptNotFoundError:
         """Returns the error that says what there is instead, as far as the list tells."""

@@ -9,6 +9,7 @@ from typing import Any
 from toolkit._records import FrozenDict, Prompt, PromptInfo
 from toolkit.errors import PromptNotFoundError
 from toolkit.prompts._remote import Question, Service, field, make_prompt, mapping, moment, words
+from toolkit.prompts._source import PromptVersion
 
 SERVICE = Service(
     title="Langfuse",
@@ -52,6 +53,22 @@ def read_prompt(answer: Any, question: Question) -> Prompt:
         template=template,
         labels=words(fields, "labels", question),
         config={} if config is None else mapping(config, question, "'config'"),
+    )
+
+
+def read_version(answer: Any, question: Question) -> PromptVersion:
+    """Returns what the same answer says of the version beside its text.
+
+    Raises:
+        PromptSourceError: If a field is missing or of a wrong type.
+    """
+    fields = mapping(answer, question, "the answer")
+    message = fields.get("commitMessage")
+    return PromptVersion(
+        version=str(field(fields, "version", int, question)),
+        labels=words(fields, "labels", question),
+        created_at=moment(fields.get("createdAt")),
+        message=message if isinstance(message, str) and message else None,
     )
 
 

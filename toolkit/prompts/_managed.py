@@ -218,6 +218,11 @@ class ManagedPrompt:
         )
 
 
+def as_text(prompt: Prompt) -> str:
+    """Returns config and messages line by line, as a person reads and compares them."""
+    return "\n".join(_lines(prompt))
+
+
 def _for_reading(prompt: Prompt) -> ManagedPrompt:
     return ManagedPrompt(prompt=prompt)
 

@@ -11,7 +11,7 @@ from toolkit._records import EMPTY, Prompt, PromptInfo
 from toolkit.errors import PromptNotFoundError, UsageError
 from toolkit.prompts._managed import ManagedPrompt
 from toolkit.prompts._reference import PromptReference, nearest, parse_reference
-from toolkit.prompts._source import FROM_SETTINGS, PromptSource, SourceAccess
+from toolkit.prompts._source import FROM_SETTINGS, PromptSource, PromptSourceWithHistory, PromptVersion, SourceAccess
 
 if TYPE_CHECKING:  # names for the signatures; the libraries behind them are loaded with the source that needs them
     from toolkit._http import HttpClient
@@ -60,6 +60,12 @@ class Sources:
     def names(self) -> tuple[str, ...]:
         """Every name that may stand before a reference's colon, sorted; configured or not."""
         return tuple(sorted({*known_plugins(GROUP, builtins=BUILTINS), *ALIASES, *self._extra}))
+
+    @property
+    def configured(self) -> tuple[str, ...]:
+        """Names of the sources that there is something to ask: an address with its keys, a folder; sorted."""
+        default = self._settings.prompt_source
+        return tuple(sorted({*self._set_up(), *([ALIASES.get(default, default)] if default is not None else [])}))
 
     def get(self, name: str, *, access: SourceAccess | None = None) -> PromptSource:
         """Returns the source with this name.
@@ -185,6 +191,20 @@ class Sources:
         lists = await asyncio.gather(*(self.get(name).list(query=query) for name in asked))
         return [info for infos in lists for info in infos]
 
+    async def history(self, prompt_id: str, source: str) -> tuple[PromptVersion, ...]:
+        """Returns every version of a prompt with what its source says of each, oldest first.
+
+        Of a source that says no more than the numbers, there are the numbers.
+
+        Raises:
+            PromptNotFoundError: If there is no such prompt.
+            PromptSourceError: If the source cannot be reached, refuses us or answers nonsense.
+        """
+        asked = self.get(source)
+        if isinstance(asked, PromptSourceWithHistory):
+            return await asked.history(prompt_id)
+        return tuple(PromptVersion(version=version) for version in await asked.versions(prompt_id))
+
     def refresh(self) -> None:
         """Drops every prompt that a source keeps; the next call reads anew."""
         for source in self._all():
@@ -203,6 +223,9 @@ class Sources:
         """Returns the sources that answer for a name without a prefix."""
         if self._settings.prompt_source is not None:
             return [ALIASES.get(self._settings.prompt_source, self._settings.prompt_source)]
+        return self._set_up()
+
+    def _set_up(self) -> _Names:
         names = list(self._extra)
         if self._settings.langfuse is not None and "langfuse" not in names:
             names.append("langfuse")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -39,6 +40,19 @@ class SourceAccess:
 
 FROM_SETTINGS = SourceAccess()
 """Nothing given: everything comes from the settings and the environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptVersion:
+    """What a source says of one version, beside its text."""
+
+    version: str
+    labels: tuple[str, ...] = ()
+    """Every label that stands on it now."""
+    created_at: dt.datetime | None = None
+    """UTC; a folder says when the file was last changed. `None` = the source does not say."""
+    message: str | None = None
+    """The line that its author left about the change; `None` = none."""
 
 
 class PromptSource(Protocol):
@@ -79,6 +93,17 @@ class PromptSource(Protocol):
 
     async def aclose(self) -> None:
         """Releases what the source holds open."""
+        ...
+
+
+@runtime_checkable
+class PromptSourceWithHistory(Protocol):
+    """A source that also says when each version came and what its author wrote about it."""
+
+    name: str
+
+    async def history(self, prompt_id: str) -> tuple[PromptVersion, ...]:
+        """Returns every version of a prompt, oldest first; raises as `versions`."""
         ...
 
 
