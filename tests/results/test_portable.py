@@ -23,6 +23,7 @@ from tests.results import runs
 from tests.results.test_export_round_trip import ODD, TEXTS
 from toolkit._records import FrozenDict, Outcome, Score
 from toolkit._redact import Secret
+from toolkit._votes import Vote
 from toolkit.errors import UsageError
 from toolkit.results import Results, _portable
 
@@ -285,3 +286,19 @@ def test_an_opened_run_is_scored_and_exported_again(tmp_path):
     opened = tk.load(Results(runs.run([["hello"]], expected=["hello"])).export(tmp_path / "a.sweep"))
     opened.score(tk.exact())
     assert tk.load(opened.export(tmp_path / "b.sweep")).df["score.exact"].tolist() == [1.0]
+
+
+def test_votes_travel_with_the_run(tmp_path):
+    """Votes are in the file as they were cast, and a file without votes is one of before there were any."""
+    view = runs.run([["a"], ["b"]])
+    bare = Results(view).export(tmp_path / "bare.sweep").read_bytes()
+    cast = Vote(voter="ana", case=0, left="t-0-0", right="t-1-0", verdict="left", seconds=2.5, at=runs.START, note="n")
+    results = Results(view)
+    results.keep_votes([cast])
+    loaded = tk.load(results.export(tmp_path / "voted.sweep"))
+    assert loaded.view.votes == (cast,)
+    assert loaded.votes.voters.index.tolist() == ["ana"]
+    results.drop_votes([cast])
+    assert results.export(tmp_path / "bare.sweep").read_bytes() == bare
+    with zipfile.ZipFile(tmp_path / "bare.sweep") as file:
+        assert "votes.parquet" not in file.namelist()

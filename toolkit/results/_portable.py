@@ -18,6 +18,7 @@ from typing import Any
 from toolkit._optional import require
 from toolkit._records import Arm, Case, Outcome, Prompt, RunView, Score, Trial
 from toolkit._redact import known_masker, redact
+from toolkit._votes import Vote
 from toolkit.errors import UsageError
 from toolkit.results._export_cells import writable, written
 from toolkit.results._portable_records import fields_of, masked, record_of
@@ -45,7 +46,10 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "trials": {"trial_id": "string", "arm": "int64", "case": "int64", "repeat": "int64", "attempted": "bool"},
     "outcomes": {"trial_id": "string", "record": "string"},
     "scores": {"trial_id": "string", "record": "string"},
+    "votes": {"record": "string"},
 }
+# Tables that are there only when they have a row, so that a file without them is as it was before they came.
+_OPTIONAL = frozenset({"votes"})
 
 
 def portable_bytes(view: RunView) -> bytes:
@@ -58,7 +62,8 @@ def portable_bytes(view: RunView) -> bytes:
     """
     arrow = require("pyarrow", extra="parquet", purpose="to write .sweep files")
     parquet = require("pyarrow.parquet", extra="parquet", purpose="to write .sweep files")
-    tables = {name: _table_bytes(arrow, parquet, name, rows) for name, rows in _rows_of(view).items()}
+    present = {name: rows for name, rows in _rows_of(view).items() if name not in _OPTIONAL or getattr(view, name)}
+    tables = {name: _table_bytes(arrow, parquet, name, rows) for name, rows in present.items()}
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -93,16 +98,33 @@ def load_view(path: str | Path) -> RunView:
     parquet = require("pyarrow.parquet", extra="parquet", purpose="to read .sweep files")
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as file:
-            _check_entries(file)
+        with _Part(path, "rb") as whole, zipfile.ZipFile(whole) as file:
+            whole.is_open = True
+            names = _check_entries(file)
             manifest = _manifest(file)
-            tables = {name: _part(file, f"{name}.parquet", manifest["tables"][name]["sha256"]) for name in _TABLES}
-        return _view_of(manifest, {name: _read_table(parquet, name, tables[name]) for name in _TABLES})
+            tables = {name: _part(file, f"{name}.parquet", manifest["tables"][name]["sha256"]) for name in names}
+        return _view_of(manifest, {name: _read_table(parquet, name, tables[name]) for name in names})
     except OSError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     except (*_NOT_OURS, arrow.ArrowException) as error:
         reason = redact(str(error).splitlines()[0][:300]) if str(error) else type(error).__name__
         raise UsageError(f"{str(path)!r} is not a whole .sweep file: {reason}") from error
+
+
+class _Part(io.FileIO):
+    """A file of which only little can be read until its table of contents, which comes first, has been read."""
+
+    is_open = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Returns bytes as any file does.
+
+        Raises:
+            ValueError: If it is the table of contents, and larger than that of a run can be.
+        """
+        if not self.is_open and size is not None and size > _MOST_MANIFEST_BYTES:
+            raise ValueError("its table of contents is larger than a megabyte.")
+        return super().read(size) or b""
 
 
 # What a file with other content than ours makes the readers raise.
@@ -135,6 +157,7 @@ def _rows_of(view: RunView) -> dict[str, Iterator[tuple[Any, ...]]]:
             (trial_id, row(_told(view.outcomes[trial_id]))) for trial_id in trial_ids if trial_id in view.outcomes
         ),
         "scores": ((trial_id, row(score)) for trial_id in trial_ids for score in view.scores.get(trial_id, ())),
+        "votes": ((row(vote),) for vote in view.votes),
     }
 
 
@@ -166,17 +189,20 @@ def _arrow_type(arrow: Any, kind: str) -> Any:
     return {"string": arrow.large_string(), "int64": arrow.int64(), "bool": arrow.bool_()}[kind]
 
 
-def _check_entries(file: zipfile.ZipFile) -> None:
+def _check_entries(file: zipfile.ZipFile) -> list[str]:
+    """Returns the names of the tables that are there, once the parts have been found to be those of a run."""
     entries = file.infolist()
     names = sorted(entry.filename for entry in entries)
-    if names != sorted([_MANIFEST, *(f"{name}.parquet" for name in _TABLES)]):
-        raise ValueError(f"it holds {len(names)} parts, and not the {len(_TABLES) + 1} of a run.")
+    tables = [name for name in _TABLES if name not in _OPTIONAL or f"{name}.parquet" in names]
+    if names != sorted([_MANIFEST, *(f"{name}.parquet" for name in tables)]):
+        raise ValueError(f"it holds {len(names)} parts, and not the {len(tables) + 1} of a run.")
     total = sum(entry.file_size for entry in entries)
     if total > MOST_BYTES:
         raise ValueError(f"it would unpack to {total:,} bytes; the most is {MOST_BYTES:,}.")
     packed = max(1, sum(entry.compress_size for entry in entries))
     if total > _RATIO_FROM_BYTES and total / packed > _MOST_RATIO:
         raise ValueError(f"it would grow {total / packed:,.0f} times when unpacked; that is no run.")
+    return tables
 
 
 def _manifest(file: zipfile.ZipFile) -> dict[str, Any]:
@@ -274,4 +300,5 @@ def _view_of(manifest: Mapping[str, Any], tables: Mapping[str, Sequence[tuple[An
         scores=scores,
         baseline=baseline,
         is_grid=bool(manifest["is_grid"]),
+        votes=tuple(record_of(Vote, json.loads(record)) for (record,) in tables.get("votes", ())),
     )

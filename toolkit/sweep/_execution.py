@@ -11,8 +11,9 @@ from toolkit._records import RunView
 from toolkit.engine import Engine
 from toolkit.errors import RunNotFoundError
 from toolkit.results import Results
+from toolkit.sweep._ask import ask_about
+from toolkit.sweep._asking import Prepare
 from toolkit.sweep._drift import find_drift
-from toolkit.sweep._judging import Prepare, ask_about
 
 # Runs that are searched for the stored trial that comes nearest to one: enough for a day's work.
 _SEARCHED_RUNS = 20
@@ -41,21 +42,23 @@ def remember(read: Callable[[], Results]) -> None:
     _read_last = read
 
 
-def results_of(done: Execution, prepare: Prepare) -> Results:
+def results_of(done: Execution, prepare: Prepare, *, make: Callable[..., Results] = Results) -> Results:
     """Returns the results of a run, as the store has them now.
 
     Args:
         done: Which run, and what has just been done for it.
         prepare: Makes the run of a judge's calls, should the results be judged.
+        make: Makes the results of their parts.
 
     Raises:
         RunNotFoundError: If the store has no such run.
     """
     engine, store = done.engine, done.engine.store
-    return Results(
+    return make(
         store.load_run(done.run_id),
         reload=lambda: store.load_run(done.run_id),
         save_scores=store.save_scores,
+        ballots=store,
         sent=done.sent,
         since=done.since,
         note=done.note,
