@@ -5,13 +5,18 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP_QUIET = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test soak coverage mutate check lint types format bench notebooks clean
+.PHONY: demo test test-browser soak coverage mutate check lint types format bench bench-browser pictures notebooks clean
 
 demo: $(VENV)/.demo-installed
 	@$(BIN)/python -m toolkit demo
 
 test: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest
+
+# Notebooks in JupyterLab in Chromium. Where there is no /usr/bin/chromium, Debian's is installed.
+test-browser: $(VENV)/.browser-installed
+	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q chromium fonts-dejavu; }
+	$(BIN)/python -m pytest -m browser tests/browser
 
 # Kills, interrupts and floods for many minutes, and examples drawn anew: the rules of `make test`, many more times.
 soak: $(VENV)/.dev-installed
@@ -51,9 +56,21 @@ bench: $(VENV)/.dev-installed
 	$(BIN)/python benchmarks/http_client.py
 	$(BIN)/python benchmarks/completion_cpu.py
 	$(BIN)/python benchmarks/proxy_cpu.py
+	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/store_speed.py
 	$(BIN)/python benchmarks/sweep_speed.py
+	$(BIN)/python benchmarks/sweep_growth.py
+	$(BIN)/python benchmarks/sweep_latency.py
 	$(BIN)/python benchmarks/rate_storm.py
+
+# The grid of answers in JupyterLab, beside two other widgets for tables.
+bench-browser: $(VENV)/.browser-installed
+	$(BIN)/python benchmarks/grid.py
+
+# Pictures of the widgets, light and dark, wide and narrow, into pictures/.
+pictures: $(VENV)/.browser-installed
+	$(BIN)/python scripts/pictures.py
 
 # Runs every notebook on the embedded model and keeps the outputs, as they are committed.
 notebooks: $(VENV)/.dev-installed
@@ -67,6 +84,11 @@ $(VENV)/.demo-installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev-installed: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the package and its development tools into $(VENV) ..."
 	@$(PIP_QUIET) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.browser-installed: pyproject.toml | $(VENV)/.dev-installed
+	@echo "Installing JupyterLab and the browser's driver into $(VENV) ..."
+	@$(PIP_QUIET) -e '.[browser]'
 	@touch $@
 
 $(VENV)/.mutate-installed: pyproject.toml | $(VENV)/.dev-installed

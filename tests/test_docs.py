@@ -76,7 +76,7 @@ def test_every_python_block_of_the_readme_runs(reader_s_folder, capsys, monkeypa
             monkeypatch.setattr(toolkit, "configure", lambda path: _configure(path, reader_s_folder))
         exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102  our own README
     assert namespace["answer"].choices[0].message.content == "This is positive."
-    assert len(found) == 6
+    assert len(found) == 8
     assert (reader_s_folder / "sentiment.csv").exists()
     assert "8 trials = 4 arms" not in capsys.readouterr().err
     assert len(namespace["results"].df) == 16  # 2 prompts x 2 models x 2 cases x 2 repeats

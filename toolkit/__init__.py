@@ -10,7 +10,10 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from toolkit._notebook import shown_by as _shown_by
+
 if TYPE_CHECKING:
+    from toolkit._doctor import doctor
     from toolkit._kinds import FailureKind
     from toolkit._records import Case, Outcome, Prompt, Response, Score
     from toolkit.engine import ModelResponse, acompletion, completion, configure
@@ -64,9 +67,12 @@ if TYPE_CHECKING:
         sweep,
         traffic,
     )
+    from toolkit.widgets import BlindVote, CompareGrid, PromptPicker, RunProgress, SweepForm
 
 _HOMES = {
+    "BlindVote": "toolkit.widgets",
     "Case": "toolkit._records",
+    "CompareGrid": "toolkit.widgets",
     "FailureKind": "toolkit._kinds",
     "MissingVariableWarning": "toolkit.errors",
     "MissingVariablesError": "toolkit.errors",
@@ -76,11 +82,14 @@ _HOMES = {
     "Prompt": "toolkit._records",
     "PromptError": "toolkit.errors",
     "PromptNotFoundError": "toolkit.errors",
+    "PromptPicker": "toolkit.widgets",
     "ProviderError": "toolkit.errors",
     "Response": "toolkit._records",
     "Results": "toolkit.results",
     "Run": "toolkit.sweep",
+    "RunProgress": "toolkit.widgets",
     "Score": "toolkit._records",
+    "SweepForm": "toolkit.widgets",
     "Toolkit": "toolkit.sweep",
     "ToolkitError": "toolkit.errors",
     "UsageError": "toolkit.errors",
@@ -92,6 +101,7 @@ _HOMES = {
     "configure": "toolkit.engine",
     "contains": "toolkit.scorers",
     "cost": "toolkit.scorers",
+    "doctor": "toolkit._doctor",
     "edit_similarity": "toolkit.scorers",
     "estimate_tokens": "toolkit.providers",
     "exact": "toolkit.scorers",
@@ -124,11 +134,21 @@ _HOMES = {
     "traffic": "toolkit.sweep",
 }
 
+# Results show themselves by what lies above them.
+_shown_by("grid", "toolkit.widgets:CompareGrid")
+_shown_by("progress", "toolkit.widgets:RunProgress")
+_shown_by("vote", "toolkit.widgets:BlindVote")
+
+# What `%load_ext toolkit` and `%unload_ext toolkit` look for.
+_EXTENSION = ("load_ipython_extension", "unload_ipython_extension")
+
 # Modules that people name by their whole path: `tk.errors.RateLimitError`.
 _MODULES = ("errors", "testing")
 
 __all__ = [
+    "BlindVote",
     "Case",
+    "CompareGrid",
     "FailureKind",
     "MissingVariableWarning",
     "MissingVariablesError",
@@ -138,11 +158,14 @@ __all__ = [
     "Prompt",
     "PromptError",
     "PromptNotFoundError",
+    "PromptPicker",
     "ProviderError",
     "Response",
     "Results",
     "Run",
+    "RunProgress",
     "Score",
+    "SweepForm",
     "Toolkit",
     "ToolkitError",
     "UsageError",
@@ -154,6 +177,7 @@ __all__ = [
     "configure",
     "contains",
     "cost",
+    "doctor",
     "edit_similarity",
     "estimate_tokens",
     "exact",
@@ -197,6 +221,8 @@ def __getattr__(name: str) -> Any:
         from toolkit._wire_log import is_verbose
 
         return is_verbose()
+    if name in _EXTENSION:
+        return getattr(importlib.import_module("toolkit.widgets._magic"), name)
     if name in _MODULES:
         return importlib.import_module(f"toolkit.{name}")
     if name not in _HOMES:

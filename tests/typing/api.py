@@ -113,6 +113,35 @@ def decided(results: tk.Results) -> str:
     return arm + found.sentence + str(len(frames))
 
 
+def by_hand(cases: pd.DataFrame) -> str:
+    """What a notebook shows and is clicked, and what it gives back."""
+    picker = tk.PromptPicker("reply", cases=cases)
+    form = tk.SweepForm({"reviews": cases}, models=["small"])
+    shown = tk.RunProgress(tk.start_sweep("reply@*"))
+    found = tk.doctor(check=False, timeout_s=1.0)
+    one: str = tk.prompts["reply", 7].reference
+    results: list[tk.Results] = [form.results, shown.results]
+    return picker.code() + form.code() + one + str(found.is_ok) + str(len(results)) + tk.prompts("a").to_csv()
+
+
+def looked_at(results: tk.Results) -> str:
+    """The grid of answers, and a person's mark."""
+    shown = tk.CompareGrid(results.mark("t1:0", 4, name="polite", note="curt"))
+    shown.refresh()
+    results.grid().refresh()
+    return shown.static_text() + str(results.grid().static_html())
+
+
+def voted(results: tk.Results) -> str:
+    """Two answers at a time, and what the votes come to."""
+    vote = tk.BlindVote(results, voter="ana", arms=["reply@1", 1], seed=2, show_case=False)
+    results.vote(voter="bo")
+    found = results.votes
+    frames: list[pd.DataFrame] = [found.df, found.ranking, found.voters, found.agreement]
+    share: float | None = found.consistency.share
+    return vote.static_text() + str(found) + str(len(frames)) + str(share) + str(found.alpha)
+
+
 def handed_over(results: tk.Results) -> str:
     """A run written, opened elsewhere, looked at case by case, and drawn."""
     path: Path = results.export("run.sweep")

@@ -5,43 +5,36 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
-import pandas as pd
 from tabulate import tabulate
 
+from toolkit._collecting import without_collecting
 from toolkit._records import RunView
-from toolkit.results._columns import Row, as_json, cell_text, is_truncated, title
+from toolkit.results._columns import Row, as_json, title
 from toolkit.results._frame import rows_of_view, score_names
-from toolkit.results._html import Safe, element, joined
-from toolkit.results._labels import arm_labels
-from toolkit.results._screen import for_screen, shorten
+from toolkit.results._grid import CaseGrid
+from toolkit.results._grid_html import BAD, CELL, FAINT, TABLE, grid_html
+from toolkit.results._html import Safe, element
+from toolkit.results._money import usd
+from toolkit.results._pandas import pd
+from toolkit.results._screen import for_screen
 from toolkit.results._summary import summary_table
 from toolkit.results._verdict import verdict_text
-from toolkit.scorers import is_refused
 from toolkit.store import measures_of
 
 HINT = (
     "More: .df .wide() .summary() .compare() .verdict .score(...) .failures .raw(trial_id) .diff(a, b) .plot() "
-    ".export(path) .audit()"
+    ".grid() .export(path) .audit()"
 )
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
-_SHOWN_CASES = 5
-_SHOWN_ARMS = 8
-_SHOWN_CHARACTERS = 1_500
-
-_LINE = "1px solid var(--jp-border-color2, var(--vscode-panel-border, rgba(128,128,128,.4)))"
 _BOX = (
     "color:var(--jp-content-font-color1, var(--vscode-foreground, inherit));"
     "font-family:var(--jp-content-font-family, system-ui, sans-serif);font-size:13px;line-height:1.4"
 )
-_TABLE = "border-collapse:collapse;margin:.5em 0;text-align:left"
-_CELL = f"border:{_LINE};padding:.3em .5em;vertical-align:top;text-align:left"
-_NUMBER = f"border:{_LINE};padding:.3em .5em;vertical-align:top;text-align:right;white-space:nowrap"
-_ANSWER = "white-space:pre-wrap;overflow-wrap:anywhere;max-height:14em;overflow:auto;min-width:12em;max-width:32em"
-_BAD = "color:var(--jp-error-color1, var(--vscode-errorForeground, #d32f2f));font-weight:600"
-_FAINT = "opacity:.7"
+_NUMBER = f"{CELL};text-align:right;white-space:nowrap"
 _BAR = "display:inline-block;height:.7em;background:var(--jp-brand-color1, #1976d2);vertical-align:baseline"
 _BAR_PX = 60
 
@@ -80,23 +73,60 @@ def header_line(view: RunView, *, sent: int | None = None) -> str:
     return " · ".join(parts)
 
 
-def text_form(view: RunView, *, sent: int | None = None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the short forms of a run say, found out once for all of them."""
+
+    header: str
+    verdict: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    means: Sequence[Sequence[object]]
+    """For each arm, the mean of each score."""
+
+    @classmethod
+    def of(cls, view: RunView, *, sent: int | None = None) -> Told:
+        """Returns what there is to tell of a run.
+
+        Args:
+            view: The run.
+            sent: Trials that were sent just now; `None` = not told.
+        """
+        with without_collecting():
+            table, scores = summary_table(view), score_names(view)
+            headers, rows = _cells_of(view, table, scores)
+            means = [[table[title("score", name)].iloc[place] for name in scores] for place in range(len(rows))]
+            return cls(
+                header=header_line(view, sent=sent),
+                verdict=verdict_text(view),
+                headers=headers,
+                rows=rows,
+                means=means,
+            )
+
+
+def text_form(told: Told) -> str:
     """Returns the form that a terminal shows: header, one row an arm, verdict, what else there is."""
-    headers, rows = summary_cells(view)
-    shown = [[for_screen(cell, keep_lines=False) for cell in row] for row in [headers, *rows]]
+    shown = [[for_screen(cell, keep_lines=False) for cell in row] for row in [told.headers, *told.rows]]
     table = tabulate(shown[1:], headers=shown[0], tablefmt="simple", disable_numparse=True)
-    return "\n".join([header_line(view, sent=sent), "", table, "", verdict_text(view), "", HINT])
+    return "\n".join([told.header, "", table, "", told.verdict, "", HINT])
 
 
-def html_form(view: RunView, *, sent: int | None = None) -> Safe:
-    """Returns the form that a notebook shows: static, everything escaped, nothing that runs, loads or links."""
+def html_form(view: RunView, told: Told, *, answers: Safe | None = None) -> Safe:
+    """Returns the form that a notebook shows: static, everything escaped, nothing that runs, loads or links.
+
+    Args:
+        view: The run.
+        told: What there is to tell of it.
+        answers: The grid of answers where it is made already.
+    """
     return element(
         "div",
-        element("p", element("strong", header_line(view, sent=sent)), style="margin:.3em 0"),
-        element("div", verdict_text(view), style="white-space:pre-wrap;margin:.3em 0"),
-        _summary_html(view),
-        _answers_html(view),
-        element("p", HINT, style=_FAINT),
+        element("p", element("strong", told.header), style="margin:.3em 0"),
+        element("div", told.verdict, style="white-space:pre-wrap;margin:.3em 0"),
+        _summary_html(told),
+        answers if answers is not None else grid_html(CaseGrid(view)),
+        element("p", HINT, style=FAINT),
         class_="toolkit-results tex2jax_ignore mathjax_ignore",
         style=_BOX,
     )
@@ -104,8 +134,10 @@ def html_form(view: RunView, *, sent: int | None = None) -> Safe:
 
 def summary_cells(view: RunView) -> tuple[list[str], list[list[str]]]:
     """Returns the headers and cells of the table with one row an arm, as text."""
-    table = summary_table(view)
-    scores = score_names(view)
+    return _cells_of(view, summary_table(view), score_names(view))
+
+
+def _cells_of(view: RunView, table: pd.DataFrame, scores: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     headers = ["arm", *scores, "ok", "failed", "refused", "cut", "cost", "median s", "p95 s", "tokens in/out"]
     rows: list[list[str]] = []
     for label, row in zip(table.index, table.to_dict("records"), strict=True):
@@ -122,20 +154,6 @@ def summary_cells(view: RunView) -> tuple[list[str], list[list[str]]]:
             ]
         )
     return headers, rows
-
-
-def usd(cost: object) -> str:
-    """Returns a sum of money as text; `?` when it is unknown.
-
-    Example:
-        >>> usd(0.1449), usd(0.00042), usd(0), usd(None)
-        ('$0.14', '$0.00042', '$0', '?')
-    """
-    if not isinstance(cost, int | float):
-        return "?"
-    if cost >= 0.01:
-        return f"${cost:,.2f}"
-    return "$0" if cost == 0 else f"${float(f'{cost:.2g}'):.10f}".rstrip("0")
 
 
 def _count(n: int, word: str) -> str:
@@ -189,21 +207,18 @@ def _whole_text(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else "?"
 
 
-def _summary_html(view: RunView) -> Safe:
-    headers, rows = summary_cells(view)
-    table = summary_table(view)
-    scores = score_names(view)
+def _summary_html(told: Told) -> Safe:
     body = []
-    for place, cells in enumerate(rows):
-        shown: list[Safe] = [element("th", cells[0], scope="row", style=_CELL)]
+    for cells, means in zip(told.rows, told.means, strict=True):
+        shown: list[Safe] = [element("th", cells[0], scope="row", style=CELL)]
         for column, cell in enumerate(cells[1:], start=1):
-            mean = table[title("score", scores[column - 1])].iloc[place] if column <= len(scores) else pd.NA
-            is_bad = headers[column] == "failed" and cell != "0" and column > len(scores)
-            text = element("span", cell, style=_BAD) if is_bad else cell
+            mean = means[column - 1] if column <= len(means) else None
+            is_bad = told.headers[column] == "failed" and cell != "0" and column > len(means)
+            text = element("span", cell, style=BAD) if is_bad else cell
             shown.append(element("td", _bar(mean), text, style=_NUMBER))
         body.append(element("tr", shown))
-    head = element("tr", [element("th", name, scope="col", style=_CELL) for name in headers])
-    return element("table", element("thead", head), element("tbody", body), style=_TABLE)
+    head = element("tr", [element("th", name, scope="col", style=CELL) for name in told.headers])
+    return element("table", element("thead", head), element("tbody", body), style=TABLE)
 
 
 def _bar(share: object) -> Safe | None:
@@ -211,62 +226,3 @@ def _bar(share: object) -> Safe | None:
     if not isinstance(share, float) or not 0 <= share <= 1:
         return None
     return element("span", style=f"{_BAR};width:{round(share * _BAR_PX)}px;margin-right:.5em")
-
-
-def _answers_html(view: RunView) -> Safe:
-    rows = rows_of_view(view)
-    cells = {(row.trial.arm.index, row.trial.case.index): row for row in reversed(rows)}
-    cases = list(dict.fromkeys(row.trial.case.index for row in rows))
-    arms = list(zip(view.arms, arm_labels(view.arms), strict=True))[:_SHOWN_ARMS]
-    head = [element("th", name, scope="col", style=_CELL) for name in ["case", *(label for _, label in arms)]]
-    body = []
-    for case in cases[:_SHOWN_CASES]:
-        shown = [_answer_cell(cells.get((arm.index, case))) for arm, _ in arms]
-        first = next(row for row in rows if row.trial.case.index == case)
-        body.append(element("tr", element("th", _case_text(first), scope="row", style=_CELL), shown))
-    hidden = [
-        *([f"{len(cases) - _SHOWN_CASES:,} more cases"] if len(cases) > _SHOWN_CASES else []),
-        *([f"{len(view.arms) - _SHOWN_ARMS:,} more arms"] if len(view.arms) > _SHOWN_ARMS else []),
-        *(["further repeats"] if any(row.trial.repeat for row in rows) else []),
-    ]
-    table = element("table", element("thead", element("tr", head)), element("tbody", body), style=_TABLE)
-    more = element("p", f"Not shown: {', '.join(hidden)}; see .wide().", style=_FAINT) if hidden else None
-    return element("div", table, more, style="overflow-x:auto")
-
-
-def _case_text(row: Row) -> Safe:
-    case = row.trial.case
-    lines = [element("div", str(case.index))]
-    for name, value in case.variables.items():
-        text = f"{name}: {shorten(cell_text(value) or '', 160)}"
-        lines.append(element("div", text, style=f"font-weight:normal;{_ANSWER}"))
-    expected = cell_text(case.expected)
-    if expected is not None:
-        lines.append(element("div", f"expected: {shorten(expected, 160)}", style=f"font-weight:normal;{_FAINT}"))
-    return joined(lines)
-
-
-def _answer_cell(row: Row | None) -> Safe:
-    if row is None:
-        return element("td", "not planned", style=f"{_CELL};{_FAINT}")
-    parts: list[Safe] = []
-    response = row.response
-    if response is None:
-        kind = row.measures.failure.kind if row.measures is not None and row.measures.failure is not None else ""
-        words = f"{row.status}: {kind}" if kind else row.status
-        style = _FAINT if row.status in ("skipped", "over_budget") else _BAD
-        parts.append(element("div", words.replace("_", " "), style=style))
-        if row.measures is not None and row.measures.failure is not None:
-            parts.append(element("div", shorten(row.measures.failure.message, 300), style=_ANSWER))
-    else:
-        if row.measures is not None and is_refused(row.measures):
-            parts.append(element("div", "refused", style=_BAD))
-        parts.append(element("div", shorten(response.text, _SHOWN_CHARACTERS), style=_ANSWER, dir="auto"))
-        if is_truncated(row):
-            parts.append(element("div", "cut off at the token limit", style=_BAD))
-    scores = ", ".join(
-        f"{name} {score.value:.3g}" if score.is_scored else f"{name} not scored" for name, score in row.scores.items()
-    )
-    if scores:
-        parts.append(element("div", scores, style=_FAINT))
-    return element("td", parts, style=_CELL)

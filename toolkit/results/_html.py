@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from toolkit.results._screen import for_screen
 
 _TAGS = frozenset(
-    {"div", "p", "pre", "span", "strong", "em", "small", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+    {"div", "p", "pre", "code", "span", "strong", "em", "small", "table", "caption", "thead", "tbody", "tr", "th", "td"}
     | {"ins", "del", "mark", "details", "summary"}
 )
-_ATTRIBUTES = frozenset({"class", "style", "scope", "title", "dir", "colspan", "role"})
+_ATTRIBUTES = frozenset({"class", "style", "scope", "title", "dir", "colspan", "role", "aria-live", "aria-label"})
 
 
 class Safe(str):
@@ -21,7 +21,7 @@ class Safe(str):
 
 
 def element(tag: str, *children: str | Iterable[str] | None, **attributes: str) -> Safe:
-    """Returns one element with its children, escaped; an attribute `class_` is written `class`.
+    """Returns one element, its children escaped. The attribute `class_` is written `class`, `aria_live` `aria-live`.
 
     Neither tags nor attributes ever come from foreign text: both are held to a short list, in which there is nothing
     that runs, loads or links.
@@ -33,7 +33,7 @@ def element(tag: str, *children: str | Iterable[str] | None, **attributes: str) 
         >>> element("td", "<b>", class_="x")
         '<td class="x">&lt;b&gt;</td>'
     """
-    names = {name.rstrip("_"): value for name, value in attributes.items()}
+    names = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
     if tag not in _TAGS or not names.keys() <= _ATTRIBUTES:
         raise ValueError(f"<{tag}> with {sorted(names)} is not among the elements that are shown.")
     shown = "".join(f' {name}="{escaped(value)}"' for name, value in names.items())

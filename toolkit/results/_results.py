@@ -5,33 +5,33 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
-from toolkit._records import RunView, Score, Trial, messages_to_wire
+from toolkit._records import RunView, Score, Trial
 from toolkit.errors import TrialsFailedError, UnknownNameError, UsageError
-from toolkit.prompts import render
 from toolkit.results._audit import Audit, audit
 from toolkit.results._columns import cell_text
 from toolkit.results._decision_face import DecisionFace
-from toolkit.results._display import html_form, text_form
 from toolkit.results._drift import Drift
 from toolkit.results._explain import Explanation, explain
 from toolkit.results._faces import Faces
 from toolkit.results._frame import columns_of, rows_of_view, to_frame, to_series
-from toolkit.results._html import element
+from toolkit.results._grid_face import Grid, GridFace
 from toolkit.results._judging import Judging
 from toolkit.results._labels import arm_labels
+from toolkit.results._pandas import pd
+from toolkit.results._raw import raw_trial
 from toolkit.results._score_face import ScoreFace
 from toolkit.results._scoring import Ask
 from toolkit.results._screen import for_screen, shorten
 from toolkit.results._summary import arms_table, summary_table, wide_table
 from toolkit.results._verdict import verdict_text
+from toolkit.results._vote_face import Ballots, VoteFace
+from toolkit.results._words import counted
 
 
-class Results(ScoreFace, DecisionFace, Faces):
+class Results(GridFace, ScoreFace, VoteFace, DecisionFace, Faces):
     """What a run gave: `df` and everything that is computed from it.
 
     Args:
@@ -44,6 +44,7 @@ class Results(ScoreFace, DecisionFace, Faces):
         others: Reads other runs, newest first, for `explain`; `None` = there are none.
         check_drift: Asks the prompt sources what has changed; `None` = they are not known.
         ask: Has a model asked about the answers, for judges; `None` = none can be asked.
+        ballots: Keeps votes; `None` = only this object does.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Results(ScoreFace, DecisionFace, Faces):
         others: Callable[[], Iterable[RunView]] | None = None,
         check_drift: Callable[[RunView], Drift] | None = None,
         ask: Ask | None = None,
+        ballots: Ballots | None = None,
     ) -> None:
         self._view = view
         self._reload = reload
@@ -68,7 +70,9 @@ class Results(ScoreFace, DecisionFace, Faces):
         self._others = others
         self._check_drift = check_drift
         self._ask = ask
+        self._ballots = ballots
         self._judgings: dict[str, Judging] = {}
+        self._grid: Grid | None = None
 
     @property
     def view(self) -> RunView:
@@ -143,36 +147,16 @@ class Results(ScoreFace, DecisionFace, Faces):
         Raises:
             UnknownNameError: If the run has no such trial.
         """
+        if not isinstance(trial_id, str):
+            raise UsageError(f"A trial is named by its id, which is text; got a {type(trial_id).__name__}.")
         row = next((row for row in rows_of_view(self._view) if row.trial.trial_id == trial_id), None)
         if row is None:
             raise UnknownNameError(
                 f"The run {self.run_id!r} has no trial {trial_id!r}; the column 'trial_id' of df has them.",
                 name=trial_id,
             )
-        trial, outcome, response = row.trial, row.outcome, row.response
         places = {arm.index: place for place, arm in enumerate(self._view.arms)}
-        return {
-            "trial_id": trial_id,
-            "arm": arm_labels(self._view.arms)[places[trial.arm.index]],
-            "prompt": trial.arm.prompt.reference,
-            "model": trial.arm.model,
-            "params": dict(trial.arm.params),
-            "messages": messages_to_wire(render(trial.arm.prompt, trial.case.variables, missing="keep")),
-            "case": trial.case.index,
-            "repeat": trial.repeat,
-            "variables": dict(trial.case.variables),
-            "expected": trial.case.expected,
-            "status": row.status,
-            "attempts": outcome.attempts if outcome is not None else None,
-            "failure": _fields(outcome.failure) if outcome is not None and outcome.failure is not None else None,
-            "text": response.text if response is not None else None,
-            "refusal": response.refusal if response is not None else None,
-            "tool_calls": [dict(call) for call in response.tool_calls] if response is not None else [],
-            "usage": _fields(response.usage) if response is not None else None,
-            "request_id": response.request_id if response is not None else None,
-            "response": dict(response.raw) if response is not None else None,
-            "scores": {name: _fields(score) for name, score in row.scores.items()},
-        }
+        return raw_trial(row, arm_labels(self._view.arms)[places[row.trial.arm.index]])
 
     def explain(
         self,
@@ -204,7 +188,9 @@ class Results(ScoreFace, DecisionFace, Faces):
     def _find(
         self, trial: str | Mapping[str, Any] | None, arm: str | int | None, case: int | None, repeat: int
     ) -> Trial:
-        trial_id = trial["trial_id"] if isinstance(trial, Mapping | pd.Series) else trial
+        trial_id = trial.get("trial_id", "(no trial_id)") if isinstance(trial, Mapping | pd.Series) else trial
+        if not isinstance(trial_id, str | None):
+            raise UsageError(f"A trial is named by its id, or by one row of df; got a {type(trial).__name__}.")
         labels = dict(zip((each.index for each in self._view.arms), arm_labels(self._view.arms), strict=True))
         for each in self._view.trials:
             if trial_id is not None and each.trial_id == trial_id:
@@ -233,7 +219,7 @@ class Results(ScoreFace, DecisionFace, Faces):
 
     @property
     def failures(self) -> pd.DataFrame:
-        """One row a trial without an answer.
+        """One row a trial without an answer; those that early stopping left unsent are not failures.
 
         Columns: `trial_id`, `arm`, `case`, `repeat`, `status`, `failure`, `message`, `attempts`.
         """
@@ -241,10 +227,10 @@ class Results(ScoreFace, DecisionFace, Faces):
         labels = dict(zip((arm.index for arm in self._view.arms), arm_labels(self._view.arms), strict=True))
         frame["arm"] = to_series([labels[trial.arm.index] for trial in self._view.trials], "text")
         names = ["trial_id", "arm", "case", "repeat", "status", "failure", "message", "attempts"]
-        return frame.loc[frame["status"] != "ok", names].reset_index(drop=True)
+        return frame.loc[~frame["status"].isin(["ok", "stopped_early"]), names].reset_index(drop=True)
 
     def raise_for_failures(self) -> None:
-        """Does nothing when every trial has an answer.
+        """Does nothing when every trial has an answer, those aside that early stopping left unsent.
 
         Raises:
             TrialsFailedError: Otherwise; `failures` has the trial ids, the message says how many of which kind.
@@ -257,8 +243,8 @@ class Results(ScoreFace, DecisionFace, Faces):
         first = failures.iloc[0]
         reason = for_screen(shorten(cell_text(first["message"]) or "", 200)) if pd.notna(first["message"]) else ""
         raise TrialsFailedError(
-            f"{len(failures):,} of {len(self):,} trials of run {self.run_id!r} have no answer: {told}. "
-            f"First: {first['arm']}, case {first['case']}: {reason or first['status']}. "
+            f"{len(failures):,} of {counted(len(self), 'trial')} of run {self.run_id!r} without an answer: {told}. "
+            f"First: {first['arm']}, case {first['case']}: {reason.rstrip('. ') or first['status']}. "
             "`results.failures` lists them; resuming the run asks only for these again.",
             failures=failures["trial_id"].tolist(),
         )
@@ -268,25 +254,12 @@ class Results(ScoreFace, DecisionFace, Faces):
         return audit(self._view)
 
     def refresh(self) -> Results:
-        """Reads the run again, and returns itself; scores that were not kept elsewhere stay."""
+        """Reads the run again, and returns itself; scores and votes that were not kept elsewhere stay."""
         if self._reload is not None:
-            mine = self._view.scores
+            mine, votes = self._view.scores, self._view.votes
             self._view = self._reload()
             if self._save_scores is None:
                 self._view = replace(self._view, scores={**self._view.scores, **mine})
+            if self._ballots is None:
+                self._view = replace(self._view, votes=votes)
         return self
-
-    def __repr__(self) -> str:
-        form = text_form(self._view, sent=self._sent)
-        return f"{for_screen(self._note)}\n\n{form}" if self._note else form
-
-    def _repr_html_(self) -> str:
-        form = str(html_form(self._view, sent=self._sent))
-        return str(element("p", self._note, role="status")) + form if self._note else form
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {each.name: getattr(record, each.name) for each in fields(record)}

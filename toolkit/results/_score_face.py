@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,10 +10,14 @@ from typing import Any, Self, get_args
 
 from toolkit import _sync
 from toolkit._records import RunView, Score
-from toolkit.errors import UsageError
-from toolkit.results._judging import Judging
+from toolkit.errors import UnknownNameError, UsageError
+from toolkit.results._judging import PEOPLE, Judging
 from toolkit.results._scoring import Ask, Asked, Asking, score_view
+from toolkit.results._screen import for_screen
 from toolkit.scorers import AskingScorer, Scorer, as_scorers
+
+# What stands where a scorer's name would: nothing can rebuild a person.
+_BY_HAND = "by hand"
 
 
 class ScoreFace:
@@ -36,10 +41,12 @@ class ScoreFace:
 
         A scorer that raises, hangs or returns no number leaves `<NA>`; the reason is in the column `reason.NAME`. A
         judge says what is to be known about its judging, and what it cost, on standard output; `judging` has it too.
+        A scorer that asks for embeddings says what they cost.
 
         Raises:
             UsageError: If something is not a scorer, two have one name, or these results cannot ask a model.
         """
+        _check(scorers, timeout_s)
         plain, asking = _parted(scorers)
         if plain:
             self._keep(_sync.run(score_view(self._view, plain, timeout_s=timeout_s, again=again)))
@@ -51,6 +58,7 @@ class ScoreFace:
         self, *scorers: Scorer | Callable[..., Any] | str, timeout_s: float = 60.0, again: bool = False
     ) -> Self:
         """Does what `score` does, for code that awaits."""
+        _check(scorers, timeout_s)
         plain, asking = _parted(scorers)
         if plain:
             self._keep(await score_view(self._view, plain, timeout_s=timeout_s, again=again))
@@ -66,6 +74,35 @@ class ScoreFace:
         """
         return dict(self._judgings)
 
+    def mark(self, trial_id: str, value: float | None, *, name: str = PEOPLE, note: str | None = None) -> Self:
+        """Keeps a person's score of one answer, as the score `human` unless told otherwise, and returns itself.
+
+        Judges are compared with the scores of this name; every table shows them beside the others.
+
+        Args:
+            trial_id: The trial.
+            value: Any number; `None` = not scored after all.
+            name: Name of the score.
+            note: Why; it stands in `reason.NAME`.
+
+        Raises:
+            UnknownNameError: If the run has no such trial.
+        """
+        if all(trial.trial_id != trial_id for trial in self._view.trials):
+            raise UnknownNameError(
+                f"The run {self._view.run_id!r} has no trial {trial_id!r}; the column 'trial_id' of df has them.",
+                name=trial_id,
+            )
+        self._keep(
+            [
+                (
+                    trial_id,
+                    Score(name=name, value=math.nan if value is None else value, explanation=note, scorer=_BY_HAND),
+                )
+            ]
+        )
+        return self
+
     def _asked(self, scorer: AskingScorer, again: bool) -> Asking:
         if self._ask is None:
             raise UsageError(
@@ -79,6 +116,8 @@ class ScoreFace:
         if asked.judging is not None:
             self._judgings[scorer.name] = asked.judging
             sys.stdout.write(f"{asked.judging}\n")
+        if asked.note is not None:
+            sys.stdout.write(f"{for_screen(asked.note, keep_lines=False)}\n")
 
     def _keep(self, pairs: Sequence[tuple[str, Score]]) -> None:
         # Kept elsewhere before it is shown: a frame must not show what the store has not got.
@@ -89,6 +128,13 @@ class ScoreFace:
             scores.setdefault(trial_id, {})[score.name] = score
         kept: Mapping[str, tuple[Score, ...]] = {trial_id: tuple(held.values()) for trial_id, held in scores.items()}
         self._view = replace(self._view, scores=kept)
+
+
+def _check(scorers: Sequence[object], timeout_s: float) -> None:
+    if not scorers:
+        raise UsageError("No scorer is given; name one or more, such as results.score(tk.contains()).")
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s > 0:
+        raise UsageError(f"`timeout_s` is a positive number of seconds; got {timeout_s!r}.")
 
 
 def _parted(scorers: Sequence[Scorer | Callable[..., Any] | str]) -> tuple[list[Scorer], list[AskingScorer]]:

@@ -26,6 +26,8 @@ class Asked:
     scores: Sequence[tuple[str, Score]]
     judging: Judging | None = None
     """How a judge did; `None` for embeddings."""
+    note: str | None = None
+    """What asking for embeddings came to; `None` for a judge, and when nothing was asked."""
 
 
 class Asking(Protocol):
@@ -118,6 +120,9 @@ def _completed(view: RunView, scorer: Scorer, found: Scored) -> Iterator[tuple[s
     kept = (score for scores in view.scores.values() for score in scores if is_own(score))
     own |= {score.name for score in kept if score.scorer_version == scorer.version and score.is_scored}
     several = sorted(own - {scorer.name}) if scorer.name not in own else []
+    if not several and not any(is_own(score) for scores in view.scores.values() for score in scores):
+        yield from found
+        return
     given: dict[str, set[str]] = {}
     for trial_id, score in found:
         if several and score.name == scorer.name:

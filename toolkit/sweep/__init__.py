@@ -2,7 +2,7 @@
 
 from toolkit.sweep._bisect import Bisection, BisectStep, bisect
 from toolkit.sweep._execution import last_results
-from toolkit.sweep._live import Run
+from toolkit.sweep._live import Run, live_run
 from toolkit.sweep._opened import open_run, runs
 from toolkit.sweep._plan import Plan
 from toolkit.sweep._prompts import prompt, prompts, refresh
@@ -23,6 +23,7 @@ __all__ = [
     "asweep",
     "bisect",
     "last_results",
+    "live_run",
     "open_run",
     "plan",
     "prompt",

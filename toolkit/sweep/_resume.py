@@ -14,6 +14,8 @@ from toolkit.engine import Engine, default_engine
 from toolkit.errors import DriftWarning, UsageError
 from toolkit.results import Drift, Results
 from toolkit.sweep._drift import find_drift
+from toolkit.sweep._early import StopEarly
+from toolkit.sweep._embedding import refuse_resuming
 from toolkit.sweep._live import How, Run, Unknown, prepare_run
 from toolkit.sweep._plan import Grid, Plan, Routes, find_routes, plan_of
 from toolkit.sweep._preflight import Caps
@@ -36,6 +38,7 @@ def resume(
     budget_usd: float | None = None,
     max_calls: int | None = None,
     max_tokens: int | None = None,
+    stop_early: StopEarly | None = None,
     unknown: Unknown = "resend",
     take_over: bool = False,
     progress: ProgressChoice = "auto",
@@ -55,6 +58,7 @@ def resume(
         budget_usd: As for `sweep`; `None` = as the run had it. What the run has spent counts against it.
         max_calls: As for `sweep`; `None` = as the run had it.
         max_tokens: As for `sweep`; `None` = as the run had it.
+        stop_early: As for `sweep`; `None` = all cases are sent, also of a run that was to stop early.
         unknown: As for `sweep`.
         take_over: As for `sweep`.
         progress: As for `sweep`.
@@ -78,19 +82,25 @@ def resume(
     }
     given = {name: value for name, value in options.items() if value is not None}
     how = How(unknown=unknown, take_over=take_over)
-    run, drift = _sync.run(_prepare(engine or default_engine(), run_id, given, how, progress))
+    run, drift = _sync.run(_prepare(engine or default_engine(), run_id, given, how, progress, stop_early))
     if drift:
         warnings.warn(f"{drift!r}\nThe run goes on with its own copies.", DriftWarning, stacklevel=2)
     return run.attend()
 
 
 async def _prepare(
-    engine: Engine, run_id: str, given: Mapping[str, object], how: How, progress: ProgressChoice
+    engine: Engine,
+    run_id: str,
+    given: Mapping[str, object],
+    how: How,
+    progress: ProgressChoice,
+    stop_early: StopEarly | None,
 ) -> tuple[Run, Drift | None]:
     """Reads the run, makes its plan, looks at the prompt sources; the run is not begun yet."""
     how.check()
     painter = painter_for(progress)
     view = await asyncio.to_thread(engine.store.load_run, run_id)
+    refuse_resuming(run_id)
     if not view.is_grid:
         raise UsageError(f"{run_id!r} holds live calls, which were asked for one by one; there is nothing to resume.")
     spec: Mapping[str, Any] = {**(engine.store.run_spec(run_id) or {}), **given}
@@ -98,7 +108,7 @@ async def _prepare(
     limits = Limits(**{name: known[name] for name in _LIMITS if name in known})
     caps = Caps(**{name: known[name] for name in _CAPS if name in known})
     grid = Grid(prompts=(), prices=limits.prices, concurrency=limits.concurrency, caps=caps, on_oversize="send")
-    plan = plan_of_run(view, engine, grid)
+    plan = plan_of_run(view, engine, replace(grid, stop_early=stop_early))
     drift = await _drift(engine, view)
     return await prepare_run(plan, engine, limits, how, painter), drift
 

@@ -10,6 +10,7 @@ from toolkit.engine import DEFAULT_TIMEOUT_S, Engine, Offline, default_engine
 from toolkit.prompts import AnyPrompt
 from toolkit.results import Results
 from toolkit.sweep._cases import OnNan, Variables
+from toolkit.sweep._early import StopEarly
 from toolkit.sweep._live import How, Run, Unknown, prepare_run
 from toolkit.sweep._oversize import OnOversize
 from toolkit.sweep._plan import Grid, Plan, make_plan
@@ -27,10 +28,12 @@ def plan(
     repeats: int = 1,
     baseline: str | None = None,
     expected: str | None = None,
+    labels: Sequence[str] = (),
     allow_identical_arms: bool = False,
     budget_usd: float | None = None,
     max_calls: int | None = None,
     max_tokens: int | None = None,
+    stop_early: StopEarly | None = None,
     on_oversize: OnOversize = "error",
     on_nan: OnNan = "error",
     concurrency: int | None = None,
@@ -55,8 +58,10 @@ def plan(
         repeats=repeats,
         baseline=baseline,
         expected=expected,
+        labels=labels,
         allow_identical_arms=allow_identical_arms,
         caps=Caps(budget_usd=budget_usd, max_calls=max_calls, max_tokens=max_tokens),
+        stop_early=stop_early,
         on_oversize=on_oversize,
         on_nan=on_nan,
         prices=prices,
@@ -75,12 +80,14 @@ def sweep(
     repeats: int = 1,
     baseline: str | None = None,
     expected: str | None = None,
+    labels: Sequence[str] = (),
     concurrency: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow_identical_arms: bool = False,
     budget_usd: float | None = None,
     max_calls: int | None = None,
     max_tokens: int | None = None,
+    stop_early: StopEarly | None = None,
     on_oversize: OnOversize = "error",
     on_nan: OnNan = "error",
     prices: Mapping[str, Mapping[str, float]] | None = None,
@@ -112,6 +119,8 @@ def sweep(
         repeats: Times that each trial is sent.
         baseline: Arm that the others are compared with: a prompt reference or a model; `None` = the first.
         expected: Column of the expected answers, which is not sent; `None` = the column `expected` where there is one.
+        labels: Columns that no prompt reads and that are wanted all the same, for scorers, judges or exports: they are
+            variables of the case and are not sent. `human`, `id` and `cluster` need no naming.
         concurrency: Most calls in flight in all; `None` = up to 64 for each model. Within that, how many and how fast
             is learned from the answers, beginning with 8 for each model.
         timeout_s: Seconds for one attempt, from connecting to the last byte.
@@ -121,6 +130,11 @@ def sweep(
             and the same call with a higher budget goes on there. `None` = no limit.
         max_calls: Most requests that the run may send, retries included; `None` = no limit.
         max_tokens: Most tokens that the run may take, input and output together; `None` = no limit.
+        stop_early: The scorer, or its name, that ends an arm's comparison with the baseline once it is settled, such as
+            `exact()`: a score from 0 to 1 of which more is better, given at once by no model. Cases are then sent in
+            random order, and what is left of the arm becomes rows `stopped_early`. An arm that is not better is called
+            so in at most 5 runs of 100. Smaller gaps are found less often than by all cases. The same sweep without
+            it sends the rest. `None` = all cases are sent.
         on_oversize: What becomes of requests that are estimated to be longer than their model reads: `error` refuses
             the sweep and lists them, `skip` leaves them out as rows, `send` tries all the same.
         on_nan: What an empty value (NaN, NA, NaT) of a variable is: `error`, or `empty` = an empty text.
@@ -153,8 +167,10 @@ def sweep(
         repeats=repeats,
         baseline=baseline,
         expected=expected,
+        labels=labels,
         allow_identical_arms=allow_identical_arms,
         caps=Caps(budget_usd=budget_usd, max_calls=max_calls, max_tokens=max_tokens),
+        stop_early=stop_early,
         on_oversize=on_oversize,
         on_nan=on_nan,
         prices=prices,
@@ -175,12 +191,14 @@ async def asweep(
     repeats: int = 1,
     baseline: str | None = None,
     expected: str | None = None,
+    labels: Sequence[str] = (),
     concurrency: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow_identical_arms: bool = False,
     budget_usd: float | None = None,
     max_calls: int | None = None,
     max_tokens: int | None = None,
+    stop_early: StopEarly | None = None,
     on_oversize: OnOversize = "error",
     on_nan: OnNan = "error",
     prices: Mapping[str, Mapping[str, float]] | None = None,
@@ -199,8 +217,10 @@ async def asweep(
         repeats=repeats,
         baseline=baseline,
         expected=expected,
+        labels=labels,
         allow_identical_arms=allow_identical_arms,
         caps=Caps(budget_usd=budget_usd, max_calls=max_calls, max_tokens=max_tokens),
+        stop_early=stop_early,
         on_oversize=on_oversize,
         on_nan=on_nan,
         prices=prices,
@@ -222,12 +242,14 @@ def start_sweep(
     repeats: int = 1,
     baseline: str | None = None,
     expected: str | None = None,
+    labels: Sequence[str] = (),
     concurrency: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     allow_identical_arms: bool = False,
     budget_usd: float | None = None,
     max_calls: int | None = None,
     max_tokens: int | None = None,
+    stop_early: StopEarly | None = None,
     on_oversize: OnOversize = "error",
     on_nan: OnNan = "error",
     prices: Mapping[str, Mapping[str, float]] | None = None,
@@ -255,8 +277,10 @@ def start_sweep(
         repeats=repeats,
         baseline=baseline,
         expected=expected,
+        labels=labels,
         allow_identical_arms=allow_identical_arms,
         caps=Caps(budget_usd=budget_usd, max_calls=max_calls, max_tokens=max_tokens),
+        stop_early=stop_early,
         on_oversize=on_oversize,
         on_nan=on_nan,
         prices=prices,

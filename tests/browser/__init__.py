@@ -1,0 +1,1 @@
+"""Notebooks in a real JupyterLab, driven by a real browser."""

@@ -1,0 +1,1 @@
+"""Widgets without a browser: their state, their messages and what they leave in a notebook."""
