@@ -84,8 +84,8 @@ class DecisionFace:
 
         Its `df` has one row for each other arm: `cases` (scored in both), `seen` (mean difference), `gap` (the one to
         be seen), `repeats`, `cases_needed` (in all, for four chances in five), `more_cases` (beyond these), `trials`
-        (of the two arms, still to send), `cost_usd` (USD, by what their answers cost here), `added`, `chance` (to see the
-        gap with `added` more cases), `between_cases` and `between_repeats` (variances).
+        (of the two arms, still to send), `cost_usd` (USD, by what their answers cost here), `added`, `chance` (to see
+        the gap with `added` more cases), `between_cases` and `between_repeats` (variances).
 
         Args:
             score: Name of a score; `None` = the first.
