@@ -66,8 +66,8 @@ def test_sources_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("LANGFUSE_SECRET_KEY", SECRET_KEY)
         checkup = tk.doctor()
         url = langfuse.url
-    assert found(checkup, "langfuse").text == f"{url}: 1 prompts, 2 versions"
-    assert found(checkup, "folder").text == f"{tmp_path / 'prompts'}: 1 prompts, 2 versions"
+    assert found(checkup, "langfuse").text == f"{url}: 1 prompt, 2 versions"
+    assert found(checkup, "folder").text == f"{tmp_path / 'prompts'}: 1 prompt, 2 versions"
     assert SECRET_KEY not in repr(checkup)
 
 
@@ -106,7 +106,7 @@ def test_offline_asks_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     checkup = tk.doctor(check=False)
     assert (found(checkup, "langfuse").state, checkup.is_ok) == ("ok", True)
     assert "not asked" in found(checkup, "langfuse").text
-    assert "1 prompts" in found(checkup, "folder").text
+    assert "1 prompt" in found(checkup, "folder").text
 
 
 def test_half_a_pair_of_keys_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from toolkit._doctor._checkup import Finding
 from toolkit.engine import Engine
 from toolkit.errors import ToolkitError
 from toolkit.providers import Service, reach, services
+from toolkit.results import counted
 
 _HALF = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
 
@@ -69,7 +70,8 @@ async def _source(engine: Engine, name: str, *, ask: bool, timeout_s: float) -> 
         reason, remedy = f"{type(error).__name__}: {error}", "tell those who wrote this plug-in."
     else:
         versions = sum(len(info.versions) for info in infos)
-        return Finding(topic="sources", name=name, text=f"{place}{len(infos):,} prompts, {versions:,} versions")
+        held = f"{counted(len(infos), 'prompt')}, {counted(versions, 'version')}"
+        return Finding(topic="sources", name=name, text=place + held)
     return Finding(topic="sources", name=name, state="fail", text=f"{place}{reason}", remedy=remedy)
 
 
