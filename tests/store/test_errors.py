@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 
 import pytest
 
 from toolkit.errors import StoreError
 from toolkit.store import RunStore
-from toolkit.store._writer import _is_of_the_file
+from toolkit.store._writer import Writer, _is_of_the_file, _Job
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,54 @@ def test_a_program_ends_although_its_store_is_open(tmp_path):
     store._writer.submit(lambda _: None).result(30)
     assert (store._writer._thread.name, store._writer._thread.daemon) == ("toolkit-store", True)
     store.close()
+
+
+@pytest.fixture
+def mistakes(monkeypatch):
+    """What ended a thread by mistake."""
+    found = []
+    monkeypatch.setattr(threading, "excepthook", found.append)
+    return found
+
+
+def failing(times):
+    """Opens a connection, but not before it has failed so many times."""
+    left = [sqlite3.OperationalError("unable to open database file")] * times
+
+    def connect():
+        if left:
+            raise left.pop()
+        return sqlite3.connect(":memory:", isolation_level=None)
+
+    return connect
+
+
+def test_a_file_that_can_be_opened_again_is_written_again(mistakes):
+    """A write that finds the file not to be opened is told so, and the next one that finds it is done."""
+    writer = Writer(failing(1), lambda error: StoreError(str(error)))
+    with pytest.raises(StoreError, match="unable to open"):
+        writer.submit(lambda _: "lost").result(30)
+    assert writer.submit(lambda _: "done").result(10) == "done"
+    writer.close()
+    assert mistakes == []
+
+
+def test_a_file_that_was_never_opened_is_closed_without_more_ado(mistakes):
+    """A writer that never had its file ends in peace."""
+    writer = Writer(failing(9), lambda error: StoreError(str(error)))
+    with pytest.raises(StoreError, match="unable to open"):
+        writer.submit(lambda _: "lost").result(30)
+    writer.close()
+    assert mistakes == []
+
+
+def test_who_is_gone_keeps_nobody_else_waiting(mistakes):
+    """A write whose event loop was closed meanwhile is done, and so are those that come after it."""
+    writer = Writer(failing(0), lambda error: StoreError(str(error)))
+    done, loop = [], asyncio.new_event_loop()
+    future = loop.create_future()
+    loop.close()
+    writer._put(_Job(lambda _: done.append("gone"), future, loop))
+    assert writer.submit(lambda _: "done").result(10) == "done"
+    writer.close()
+    assert (done, mistakes) == (["gone"], [])

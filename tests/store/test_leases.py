@@ -144,3 +144,27 @@ def test_without_a_boot_number_the_host_is_the_place(monkeypatch, tmp_path):
     monkeypatch.undo()
     processes._process.cache_clear()
     assert this_process().place != place
+
+
+def test_a_lease_names_its_run_and_its_holder(store):
+    """A lease tells whose it is and of which run; no two have the same token."""
+    leases = [acquire(store, run_id, owner=DISTANT) for run_id in ("run-1", "run-2")]
+    assert [(lease.run_id, lease.process) for lease in leases] == [("run-1", DISTANT), ("run-2", DISTANT)]
+    assert leases[0].token != leases[1].token
+
+
+def test_a_heart_that_beat_a_minute_ago_still_beats(store):
+    """A holder that cannot be looked up keeps the run for the whole of the minute after its heartbeat."""
+    acquire(store, owner=DISTANT)
+    assert isinstance(acquire(store, now=NOON + dt.timedelta(seconds=LEASE_S)), Holder)
+
+
+def test_heartbeats_are_told_in_utc(store):
+    """Where no moment is given the machine's is taken, in UTC, when a lease is acquired and when it is renewed."""
+    before = dt.datetime.now(dt.UTC)
+    lease = acquire(store, now=None)
+    acquired = store.holder("run-1")
+    assert _sync.run(store.renew_lease(lease)) is True
+    renewed = store.holder("run-1")
+    assert before <= acquired.since == acquired.heartbeat <= renewed.heartbeat <= dt.datetime.now(dt.UTC)
+    assert renewed.since == acquired.since

@@ -245,8 +245,9 @@ def is_full(store, monkeypatch):
 
 def hold(store, *outcomes):
     """Has a group of outcomes held."""
-    with pytest.raises(StoreFullError):
+    with pytest.raises(StoreFullError) as caught:
         _sync.run(store.finish_all([(each, None) for each in outcomes], run_id="run-1"))
+    assert caught.value.path == str(store.path)
 
 
 def test_a_group_that_cannot_be_written_is_held(store, is_full, monkeypatch):
