@@ -76,7 +76,7 @@ def test_every_python_block_of_the_readme_runs(reader_s_folder, capsys, monkeypa
             monkeypatch.setattr(toolkit, "configure", lambda path: _configure(path, reader_s_folder))
         exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102  our own README
     assert namespace["answer"].choices[0].message.content == "This is positive."
-    assert len(found) == 8
+    assert len(found) == 9
     assert (reader_s_folder / "sentiment.csv").exists()
     assert "8 trials = 4 arms" not in capsys.readouterr().err
     assert len(namespace["results"].df) == 16  # 2 prompts x 2 models x 2 cases x 2 repeats
@@ -90,6 +90,15 @@ def _configure(path, folder):
     )
     set_default_engine(engine)
     return engine
+
+
+def test_the_readme_s_pictures_are_there_and_are_told_in_words():
+    """Each picture of the README is there in light and dark, has a text for who cannot see it, and is under 250 KB."""
+    light = re.findall(r'<img src="(pictures/.+?-light\.png)" width="\d+" alt="[^"]{40,}">', README)
+    dark = re.findall(r'<source media="\(prefers-color-scheme: dark\)" srcset="(pictures/.+?-dark\.png)">', README)
+    assert len(light) == README.count("<img ") == 4
+    assert [path.replace("-light", "-dark") for path in light] == dark
+    assert [path for path in light + dark if not 10_000 < (ROOT / path).stat().st_size < 250_000] == []
 
 
 def test_every_command_of_the_readme_exists():

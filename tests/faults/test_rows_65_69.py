@@ -1,8 +1,7 @@
-"""Rows 65 and 67 to 70: runs that are killed, interrupted, reopened, started twice, and called from anywhere."""
+"""Rows 65 and 67 to 69: runs that are killed, interrupted, reopened and started twice."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -11,45 +10,21 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from jupyter_client.manager import start_new_kernel
 
 import toolkit as tk
-from tests.faults.world import FAST, clean_environment, wait_until, words, write_prompts
-from tests.servers._process import serving
+from tests.faults.world import FAST, wait_until, words
 from tests.sweep.killed_sweep import CONCURRENCY
-from toolkit import _sync
-from toolkit.engine import default_engine, set_default_engine
+from toolkit.engine import default_engine
 
 ROOT = Path(__file__).parents[2]
 
 # What "control back within a second" means.
 CONTROL_S = 1.0
-
-
-@pytest.fixture(scope="module")
-def openai_server():
-    """An OpenAI-compatible service in another process."""
-    with serving("tests.servers.fake_openai") as server:
-        yield server
-
-
-@pytest.fixture
-def project(openai_server, monkeypatch, tmp_path):
-    """A project folder with two versions of a prompt, as the working directory; `openai/` is the server."""
-    clean_environment(monkeypatch, tmp_path)
-    write_prompts(tmp_path)
-    openai_server.control(reset=True)
-    openai_server.control(latency_ms=0)
-    monkeypatch.setenv("OPENAI_BASE_URL", f"{openai_server.url}/v1")
-    yield tmp_path
-    _sync.run(default_engine().aclose())
-    set_default_engine(None)
 
 
 @contextlib.contextmanager
@@ -187,57 +162,6 @@ def attempts_on_record(project):
     """Attempts that the project's store has."""
     with contextlib.closing(sqlite3.connect(project / ".toolkit" / "runs.sqlite")) as store:
         return store.execute("SELECT count(*) FROM attempt").fetchone()[0]
-
-
-class Kernel:
-    """A real IPython kernel in a process of its own."""
-
-    def __init__(self, folder):
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        self.manager, self.client = start_new_kernel(kernel_name="python3", env=environment, cwd=str(folder))
-
-    def begin(self, code):
-        """Sends a cell and returns its message's id."""
-        return self.client.execute(code, store_history=False)
-
-    def end(self, message_id, *, timeout_s=60):
-        """Waits for a cell's end and returns its reply."""
-        while True:
-            reply = self.client.get_shell_msg(timeout=timeout_s)
-            if reply["parent_header"].get("msg_id") == message_id:
-                return reply["content"]
-
-    def value(self, expression):
-        """The JSON value of an expression in the kernel."""
-        message_id = self.client.execute(
-            "import json", user_expressions={"it": f"json.dumps({expression})"}, store_history=False
-        )
-        shown = self.end(message_id)["user_expressions"]["it"]
-        assert shown["status"] == "ok", shown
-        text = shown["data"]["text/plain"]
-        return json.loads(text[1:-1].encode().decode("unicode_escape"))
-
-    def run(self, code):
-        """Runs a cell to its end, which must be a good one."""
-        reply = self.end(self.begin(code))
-        assert reply["status"] == "ok", reply
-
-    def stop(self):
-        """Ends the kernel."""
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-
-
-@pytest.fixture
-def kernel(project):
-    """A kernel whose working directory is the project."""
-    made = Kernel(project)
-    made.run(
-        "import asyncio, toolkit as tk\nfrom toolkit import _sync\n"
-        "async def tasks():\n    return len(asyncio.all_tasks())\n"
-    )
-    yield made
-    made.stop()
 
 
 SWEEP = """
@@ -396,62 +320,3 @@ def test_a_run_that_is_worked_on_is_not_taken_over(project, openai_server):
         tk.sweep(**grid, take_over=True)
     run.wait()
     assert len(openai_server.requests()) == 20
-
-
-def in_a_thread(call):
-    """What a call gives in a thread of its own."""
-    found = []
-    thread = threading.Thread(target=lambda: found.append(call()))
-    thread.start()
-    thread.join()
-    return found[0]
-
-
-async def inside(call):
-    """What a plain call gives inside a running loop."""
-    await asyncio.sleep(0)
-    return call()
-
-
-CALLERS = {
-    "plain code": lambda plain, awaited: plain(),
-    "a running loop": lambda plain, awaited: asyncio.run(inside(plain)),
-    "asyncio.run": lambda plain, awaited: asyncio.run(awaited()),
-    "a thread": lambda plain, awaited: in_a_thread(plain),
-    "asyncio.run in a thread": lambda plain, awaited: in_a_thread(lambda: asyncio.run(awaited())),
-}
-
-
-@pytest.mark.fault(70)
-@pytest.mark.parametrize("caller", CALLERS)
-def test_the_same_calls_work_wherever_they_are_made(project, openai_server, caller):
-    """In every kind of caller, twice in a row, a plain, an awaited and a live sweep give the same rows."""
-    grid = {"prompts": "folder:greet@1", "variables": words(3), **FAST}
-
-    async def live():
-        return await tk.start_sweep(**grid)
-
-    calls = [
-        (lambda: tk.sweep(**grid), lambda: tk.asweep(**grid)),
-        (lambda: tk.start_sweep(**grid).wait(), live),
-    ]
-    for _ in range(2):
-        for plain, awaited in calls:
-            results = CALLERS[caller](plain, awaited)
-            assert list(results.df["status"]) == ["ok"] * 3
-    assert len(openai_server.requests()) == 3
-
-
-@pytest.mark.fault(70)
-def test_the_same_calls_work_in_a_kernel(kernel, openai_server):
-    """In a real kernel, whose loop runs, plain, awaited and live sweeps work, and a cell may be run again."""
-    cell = """
-grid = dict(prompts="folder:greet@1", models="openai/small", variables={"word": ["a", "b"]}, progress="off")
-frames = [tk.sweep(**grid).df, (await tk.asweep(**grid)).df, tk.start_sweep(**grid).wait().df]
-run = tk.start_sweep(**grid)
-frames.append((await run).df)
-assert all(list(frame["status"]) == ["ok", "ok"] for frame in frames), frames
-"""
-    kernel.run(cell)
-    kernel.run(cell)
-    assert len(openai_server.requests()) == 2
