@@ -68,7 +68,7 @@ bench: $(VENV)/.dev-installed
 bench-browser: $(VENV)/.browser-installed
 	$(BIN)/python benchmarks/grid.py
 
-# Pictures of the widgets, light and dark, wide and narrow, into pictures/.
+# The README's pictures of the widgets, light and dark, on the embedded model.
 pictures: $(VENV)/.browser-installed
 	$(BIN)/python scripts/pictures.py
 

@@ -15,7 +15,7 @@ from toolkit import _sync
 from toolkit._records import Prompt, PromptInfo
 from toolkit.engine import Engine, default_engine
 from toolkit.prompts import PromptReference, PromptVersion, Selector, placeholders
-from toolkit.results import Safe, element, rows_of, shorten
+from toolkit.results import Safe, counted, element, rows_of, shorten
 from toolkit.widgets import _picker_state as state
 from toolkit.widgets import _picker_views as views
 from toolkit.widgets._bundle import Lasting
@@ -169,7 +169,7 @@ class PromptPicker(Lasting, PickerParts):
         with self._lock:
             self._names = state.shown_names(infos)
             sources = len({info.source for info in infos})
-            told = f"{len(infos):,} prompts in {sources} source{'' if sources == 1 else 's'}."
+            told = f"{counted(len(infos), 'prompt')} in {counted(sources, 'source')}."
             self.status.say(told if infos else "The sources hold no prompt yet; tk.doctor() says where they are.")
             self._info = None
             self._on_name()
