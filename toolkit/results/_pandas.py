@@ -25,7 +25,8 @@ __all__ = ["load_soon", "pd"]
 def load_soon() -> None:
     """Loads pandas on a thread of its own, while a sweep waits for its first answers; a frame needs it at the end."""
     if "pandas" not in sys.modules:
-        threading.Thread(target=_load, name="toolkit-pandas", daemon=True).start()
+        # No daemon: a process that ends in the middle of it would cut compiled code short.
+        threading.Thread(target=_load, name="toolkit-pandas", daemon=False).start()
 
 
 def _load() -> None:
