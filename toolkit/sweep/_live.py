@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toolkit import _sync
+from toolkit._notebook import has_kernel
 from toolkit.engine import Engine, Spend
 from toolkit.errors import UsageError
 from toolkit.results import Frame, Results, arm_labels, element, load_soon
@@ -267,7 +268,9 @@ class Run:
         self._stored = await asyncio.to_thread(store.answered, self._arm_of.keys())
         caps = self._plan.caps
         budget = caps.budget(await asyncio.to_thread(_spent, store, self.run_id)) if caps.is_limited else None
-        asyncio.get_running_loop().call_later(_FRAME_SOON_S, load_soon)
+        # Not in a program: one that is interrupted while compiled code is loading ends with another exit status.
+        if has_kernel():
+            asyncio.get_running_loop().call_later(_FRAME_SOON_S, load_soon)
         self._sent = await run_plan(
             self._plan,
             self._engine,
