@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP_QUIET = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test test-browser soak coverage mutate check lint types format bench bench-browser pictures notebooks clean
+.PHONY: demo test test-browser test-langfuse soak coverage mutate check lint types format bench bench-browser pictures notebooks clean
 
 demo: $(VENV)/.demo-installed
 	@$(BIN)/python -m toolkit demo
@@ -17,6 +17,10 @@ test: $(VENV)/.dev-installed
 test-browser: $(VENV)/.browser-installed
 	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q chromium fonts-dejavu; }
 	$(BIN)/python -m pytest -m browser tests/browser
+
+# The real Langfuse SDK, 4.18 and the newest 5, against a fake server that answers as a real one was recorded to.
+test-langfuse: $(VENV)/.nox-installed
+	$(BIN)/nox --non-interactive
 
 # Kills, interrupts and floods for many minutes, and examples drawn anew: the rules of `make test`, many more times.
 soak: $(VENV)/.dev-installed
@@ -64,9 +68,10 @@ bench: $(VENV)/.dev-installed
 	$(BIN)/python benchmarks/sweep_latency.py
 	$(BIN)/python benchmarks/rate_storm.py
 
-# The grid of answers in JupyterLab, beside two other widgets for tables.
+# The grid of answers in JupyterLab, beside two other widgets for tables; a page while a fast sweep goes on.
 bench-browser: $(VENV)/.browser-installed
 	$(BIN)/python benchmarks/grid.py
+	$(BIN)/python benchmarks/fast_sweep.py
 
 # The README's pictures of the widgets, light and dark, on the embedded model.
 pictures: $(VENV)/.browser-installed
@@ -89,6 +94,11 @@ $(VENV)/.dev-installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.browser-installed: pyproject.toml | $(VENV)/.dev-installed
 	@echo "Installing JupyterLab and the browser's driver into $(VENV) ..."
 	@$(PIP_QUIET) -e '.[browser]'
+	@touch $@
+
+$(VENV)/.nox-installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing nox into $(VENV) ..."
+	@$(PIP_QUIET) 'nox>=2025.2'
 	@touch $@
 
 $(VENV)/.mutate-installed: pyproject.toml | $(VENV)/.dev-installed

@@ -14,6 +14,8 @@ from toolkit._records import freeze
 from toolkit._sync import run
 from toolkit.prompts import LangfuseSource, render
 
+pytestmark = pytest.mark.langfuse_sdk
+
 # In a process of its own: the SDK starts threads and keeps one client a public key.
 _BEGIN = """
 import json

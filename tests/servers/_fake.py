@@ -3,13 +3,16 @@
 `POST /_control` takes a map with any of:
 
 - `next`: list of faults for the next answers, one each: `status`, `headers`, `body` (JSON or text), `delay_s`,
-  `drop` (true = the connection is closed without an answer); an empty map lets the true answer through
+  `drop` (true = the connection is closed without an answer), `drop_after` (true = what was asked is done, then the
+  connection is closed without an answer); an empty map lets the true answer through. A fault with a `path`, and
+  perhaps a `method`, waits for a request whose path begins so
 - `delay_s`: seconds that each later answer takes
 - `seed`: what the server is to hold beside what it has
 - `reset`: true = forget, before all else, what it holds, what was received, the faults and the delay
 
 `GET /_requests` lists what was received: `method`, `path` with its query as it came, `body`, `authorization` (`none`,
-`valid` or `wrong`), and `in_flight`, the requests at that moment, this one included.
+`valid` or `wrong`), and `in_flight`, the requests at that moment, this one included. `GET /_held` shows what the server
+holds, where it has something to show.
 """
 
 from __future__ import annotations
@@ -25,12 +28,13 @@ from typing import Any
 
 
 class Refused(Exception):
-    """An answer that is not a success: status and body."""
+    """An answer that is not a success: status, body, and headers of its own."""
 
-    def __init__(self, status: int, body: Any) -> None:
+    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, body)
         self.status = status
         self.body = body
+        self.headers = headers
 
 
 class FakeState:
@@ -50,6 +54,10 @@ class FakeState:
     def hold(self, item: Any) -> None:
         """Takes one item of a seed."""
 
+    def held(self) -> Any:
+        """Shows what the server holds."""
+        return {}
+
     def control(self, command: dict[str, Any]) -> None:
         with self.lock:
             if command.get("reset"):
@@ -65,7 +73,11 @@ class FakeState:
         with self.lock:
             self.in_flight += 1
             self.received.append({**received, "in_flight": self.in_flight})
-            return self.faults.pop(0) if self.faults else {}
+            for index, fault in enumerate(self.faults):
+                is_method = fault.get("method", received["method"]) == received["method"]
+                if is_method and received["path"].startswith(fault.get("path", "")):
+                    return self.faults.pop(index)
+            return {}
 
     def leave(self) -> None:
         with self.lock:
@@ -85,6 +97,14 @@ class FakeHandler(BaseHTTPRequestHandler):
         """Returns status and body; raises Refused for what is not a success."""
         raise NotImplementedError
 
+    def read_body(self, content: bytes) -> Any:
+        """Returns what a request's content says; raises Refused for what cannot be read."""
+        return json.loads(content) if content else None
+
+    def noted(self) -> dict[str, Any]:
+        """Returns what else of a request is listed by `/_requests`."""
+        return {}
+
     def do_GET(self) -> None:
         self._take("GET")
 
@@ -102,15 +122,23 @@ class FakeHandler(BaseHTTPRequestHandler):
 
     def _take(self, method: str) -> None:
         content = self.rfile.read(int(self.headers.get("content-length") or 0))
-        body = json.loads(content) if content else None
+        try:
+            body = self.read_body(content)
+        except Refused as refused:
+            return self._answer(refused.status, refused.body)
         if self.path == "/_control":
             self.state.control(body)
             return self._answer(200, {})
         if self.path == "/_requests":
             return self._answer(200, self.state.received)
+        if self.path == "/_held":
+            with self.state.lock:
+                held = self.state.held()
+            return self._answer(200, held)
         given = self.headers.get(self.key_header)
         authorization = "none" if given is None else "valid" if given == self.key else "wrong"
-        fault = self.state.arrive({"method": method, "path": self.path, "authorization": authorization, "body": body})
+        received = {"method": method, "path": self.path, "authorization": authorization, "body": body, **self.noted()}
+        fault = self.state.arrive(received)
         try:
             time.sleep(fault.get("delay_s", self.state.delay_s))
             if fault.get("drop"):
@@ -118,19 +146,26 @@ class FakeHandler(BaseHTTPRequestHandler):
                 return None
             if "status" in fault:
                 return self._answer(fault["status"], fault.get("body", ""), fault.get("headers"))
+            headers = None
             try:
                 status, answer = self.respond(method, authorization, body)
             except Refused as refused:
-                status, answer = refused.status, refused.body
-            return self._answer(status, answer)
+                status, answer, headers = refused.status, refused.body, refused.headers
+            if fault.get("drop_after"):
+                self.close_connection = True
+                return None
+            return self._answer(status, answer, headers)
         finally:
             self.state.leave()
 
     def _answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        is_text = isinstance(body, str)
-        content = (body if is_text else json.dumps(body)).encode()
+        kind = f"{'text/html' if isinstance(body, str) else 'application/json'}; charset=utf-8"
+        if isinstance(body, bytes):
+            kind, content = "application/x-protobuf", body
+        else:
+            content = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
-        sent = {"content-type": f"{'text/html' if is_text else 'application/json'}; charset=utf-8", **(headers or {})}
+        sent = {"content-type": kind, **(headers or {})}
         for name, value in sent.items():
             self.send_header(name, value)
         if status != 204:
@@ -150,10 +185,12 @@ def serve(handler: type[FakeHandler], state: FakeState, description: str | None)
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=Path)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that each answer takes")
     parser.add_argument("--key", help="what the credential's header must say, instead of the server's usual")
     arguments = parser.parse_args()
     handler.state = state
     handler.key = arguments.key or handler.key
+    state.delay_s = arguments.latency
     if arguments.seed is not None:
         state.control({"seed": json.loads(arguments.seed.read_text(encoding="utf-8"))})
     server = _Server(("127.0.0.1", arguments.port), handler)

@@ -28,6 +28,8 @@ class PromptTable:
 
     def create(self, body: dict[str, Any], *, checked: bool = True) -> dict[str, Any]:
         """Adds a version; `checked=False` also takes what newer servers refuse, such as labels in upper case."""
+        # The SDK leaves the type out of a text prompt.
+        body = {"type": "text", **body}
         if checked:
             _check(body)
         older = self._versions(body["name"])

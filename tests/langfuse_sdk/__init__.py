@@ -1,0 +1,1 @@
+"""The real Langfuse SDK, whichever major is installed, drives the fake Langfuse."""
