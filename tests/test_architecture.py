@@ -21,6 +21,7 @@ FLOORS = {
     "_redact": 0,
     "_sync": 0,
     "_votes": 0,
+    "_warnings": 0,
     "_records": 1,
     "_notebook": 1,
     "_plugins": 1,
@@ -47,7 +48,7 @@ FLOORS = {
 }
 
 # On the ground floor a file may read the errors; everything reads them.
-GROUND_IMPORTS = {("_sync", "errors"), ("errors", "_kinds")}
+GROUND_IMPORTS = {("_sync", "errors"), ("errors", "_kinds"), ("errors", "_warnings")}
 
 # Each third-party package is named in one part only.
 HOMES = {

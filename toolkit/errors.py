@@ -29,6 +29,8 @@ ToolkitError
 │   ├── StoreFullError                   no space, or no right to write; what was paid for is held in memory
 │   ├── StoreCorruptError                damaged; `repair_store` saves what is whole
 │   └── RunNotFoundError
+├── LangfuseError                    Langfuse refused, or could not be reached, beside the reading of prompts
+├── PromotionRefusedError            the gate does not pass, or the label was moved by somebody else
 └── ScorerError
 """
 
@@ -40,6 +42,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolkit._kinds import FailureKind as FailureKind
+from toolkit._warnings import ConfigWarning as ConfigWarning
+from toolkit._warnings import DriftWarning as DriftWarning
+from toolkit._warnings import EvidenceWarning as EvidenceWarning
+from toolkit._warnings import LangfuseWarning as LangfuseWarning
+from toolkit._warnings import LeftOutWarning as LeftOutWarning
+from toolkit._warnings import MissingVariableWarning as MissingVariableWarning
+from toolkit._warnings import StoreWarning as StoreWarning
+from toolkit._warnings import UnusedVariableWarning as UnusedVariableWarning
 
 
 class ToolkitError(Exception):
@@ -339,6 +349,28 @@ class RunNotFoundError(StoreError):
     """The store has no such run; the message says which it has."""
 
 
+class LangfuseError(ToolkitError):
+    """Langfuse could not be reached, refused, or answered nonsense; the message says what was asked and what to do."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retryable: bool = False, possibly_taken: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP status of the answer; `None` when none came."""
+        self.retryable, self.possibly_taken = retryable, possibly_taken
+        """`possibly_taken`: something was written, and the server may have it all the same."""
+
+
+class PromotionRefusedError(ToolkitError):
+    """A label was not moved: the gate does not pass, or somebody else has moved it; the message has the numbers."""
+
+    def __init__(self, message: str, *, gate: Any = None) -> None:
+        super().__init__(message)
+        self.gate = gate
+        """The `Gate` with its conditions; `None` when the label was refused before it came to one."""
+
+
 class ScorerError(ToolkitError):
     """A scorer failed; the answer is kept and can be scored again."""
 
@@ -346,23 +378,3 @@ class ScorerError(ToolkitError):
         super().__init__(message)
         self.scorer = scorer
         self.trial_id = trial_id
-
-
-class MissingVariableWarning(UserWarning):
-    """A placeholder has no value and stays in the text as written."""
-
-
-class StoreWarning(UserWarning):
-    """The run store works, but not in the way it is meant to."""
-
-
-class ConfigWarning(UserWarning):
-    """A settings file has a key that means nothing here."""
-
-
-class UnusedVariableWarning(UserWarning):
-    """A variable is given that no prompt of the sweep reads."""
-
-
-class DriftWarning(UserWarning):
-    """A prompt source no longer has what a run was planned with; the run goes on with its own copy."""
