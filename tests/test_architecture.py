@@ -54,6 +54,7 @@ GROUND_IMPORTS = {("_sync", "errors"), ("errors", "_kinds"), ("errors", "_warnin
 HOMES = {
     "httpx": {"_http"},
     "certifi": {"_http"},
+    "filelock": {"prompts"},
     "yaml": {"config", "prompts"},
     "pandas": {"results"},
     "pyarrow": {"results"},

@@ -68,7 +68,7 @@ HTML = "<!DOCTYPE html><html><title>Sign in</title></html>"
     [
         (recording(27)["response"], 401, False, "check LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_HOST"),
         (recording(26)["response"], 401, False, "it says 'No authorization header'"),
-        ({"status": 403, "body": {"message": "Forbidden"}}, 403, False, "may not read prompts"),
+        ({"status": 403, "body": {"message": "Forbidden"}}, 403, False, "may not do this"),
         (recording(17)["response"], 404, False, "That is not Langfuse's interface: check LANGFUSE_HOST"),
         (recording(24)["response"], 400, False, "it says 'Cannot specify both version and label'"),
         ({"status": 429, "body": {"message": "Rate limit"}}, 429, True, "It asks for fewer requests"),

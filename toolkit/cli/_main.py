@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from toolkit.cli._demo import add_demo
 from toolkit.cli._doctor import add_doctor
+from toolkit.cli._prompts import add_prompts
 from toolkit.cli._proxy import add_proxy
 from toolkit.cli._runs import add_runs
 from toolkit.cli._sweep import add_sweep
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", dest="command")
     add_demo(commands)
     add_doctor(commands)
+    add_prompts(commands)
     add_proxy(commands)
     add_runs(commands)
     add_sweep(commands)

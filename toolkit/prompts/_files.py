@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +14,14 @@ from toolkit.config import MAX_YAML_BYTES, load_yaml
 from toolkit.errors import ConfigError, PromptError, PromptSourceError, TemplateSyntaxError
 from toolkit.prompts._blocks import is_export_body, read_blocks
 from toolkit.prompts._humanloop_wire import config_of, format_of
+from toolkit.prompts._written import PulledFrom
 
 SOURCE = "folder"
 
 _ROLE_LINE = re.compile(r"^(System|User|Assistant|Developer):[ \t]*", re.MULTILINE)
-OWN_KEYS = frozenset("commit_message config description kind labels messages tags template_format version".split())
+OWN_KEYS = frozenset(
+    "commit_message config description kind labels messages pulled_from tags template_format version".split()
+)
 """Keys of the front matter that are about the file; everything else there is the prompt's config."""
 
 
@@ -33,6 +36,8 @@ class ParsedPrompt:
     tags: tuple[str, ...]
     message: str | None = None
     """What its author wrote about the change."""
+    pulled_from: PulledFrom | None = None
+    """Where it was brought from, if it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,8 @@ class PromptFile:
     """When the file was last changed, in seconds since 1970."""
     message: str | None = None
     """What its author wrote about the change."""
+    pulled_from: PulledFrom | None = None
+    """Where it was brought from, if it was."""
 
 
 def read_prompt_file(path: Path, *, prompt_id: str, version: str | None) -> PromptFile:
@@ -71,6 +78,7 @@ def read_prompt_file(path: Path, *, prompt_id: str, version: str | None) -> Prom
         tags=parsed.tags,
         changed_s=path.stat().st_mtime,
         message=parsed.message,
+        pulled_from=parsed.pulled_from,
     )
 
 
@@ -126,6 +134,7 @@ def build_prompt(
         labels=_words(front, "labels", where),
         tags=_words(front, "tags", where),
         message=None if message is None else str(message),
+        pulled_from=_pulled_from(front, where),
     )
 
 
@@ -276,6 +285,16 @@ def _words(front: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise _wrong(where, f"{key!r} needs a list of words, not {value!r}")
     return tuple(dict.fromkeys(words))
+
+
+def _pulled_from(front: Mapping[str, Any], where: str) -> PulledFrom | None:
+    value = front.get("pulled_from")
+    if value is None:
+        return None
+    names = [field.name for field in fields(PulledFrom)]
+    if not isinstance(value, dict) or {*value} != {*names}:
+        raise _wrong(where, f"pulled_from, which `toolkit prompts pull` writes, needs {', '.join(names)}")
+    return PulledFrom(**{name: str(value[name]) for name in names})
 
 
 def _wrong(where: str, what: str) -> PromptError:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import os
 import re
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +16,11 @@ from toolkit.config import Settings
 from toolkit.errors import PromptError, PromptNotFoundError, PromptSourceError, UsageError
 from toolkit.prompts._access import folder_access
 from toolkit.prompts._files import SOURCE, PromptFile, read_labels, read_prompt_file
-from toolkit.prompts._folder_write import check_label, move_label, prompt_text, write_new
+from toolkit.prompts._folder_history import FolderHistory, history_of, normal_version
+from toolkit.prompts._folder_write import append_evidence, check_label, move_label, prompt_text, write_new, writing
 from toolkit.prompts._reference import nearest
-from toolkit.prompts._source import FROM_SETTINGS, PromptVersion, SourceAccess
+from toolkit.prompts._source import FROM_SETTINGS, Evidence, PromptVersion, SourceAccess
+from toolkit.prompts._written import PulledFrom, WrittenVersion, plain_template
 
 INDEX = "labels.yaml"
 
@@ -52,10 +52,10 @@ class FolderSource:
     """
 
     name = SOURCE
+    template_formats: tuple[TemplateFormat, ...] = ("mustache", "jinja2", "humanloop")
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._writing = threading.Lock()
         self._read: dict[Path, tuple[tuple[int, int], PromptFile]] = {}
 
     async def get(self, prompt_id: str, *, version: str | None = None, label: str | None = None) -> Prompt:
@@ -79,7 +79,7 @@ class FolderSource:
             version = history.labels.get(label) or (history.versions[-1] if label == "latest" else None)
             if version is None:
                 raise history.not_found(f"label {label!r}")
-        prompt = history.prompts.get(history.versions[-1] if version is None else _normal(version))
+        prompt = history.prompts.get(history.versions[-1] if version is None else normal_version(version))
         if prompt is None:
             raise history.not_found(f"version {version!r}")
         return replace(prompt, label=label)
@@ -127,8 +127,6 @@ class FolderSource:
         if isinstance(labels, str):
             raise UsageError(f"`labels` is a list such as ['production']; got {labels!r}.")
         checked = [check_label(label) for label in labels]
-        if not is_prompt_id(prompt_id):
-            raise UsageError(self._no_such_name(prompt_id))
         return await asyncio.to_thread(
             self._push,
             prompt_id,
@@ -153,10 +151,75 @@ class FolderSource:
         """
         return await asyncio.to_thread(self._set_label, prompt_id, version, check_label(label))
 
+    async def holders(self, prompt_id: str, label: str) -> tuple[str, ...]:
+        """Returns the version that a label stands on: one, or none; raises as `versions`."""
+        holder = (await asyncio.to_thread(self._history, prompt_id)).labels.get(label)
+        return () if holder is None else (holder,)
+
+    async def swap_label(self, prompt_id: str, label: str, *, held_by: str | None, version: str | None) -> bool:
+        """Moves a label if it stands on `held_by`, no other thread or process in between, and tells whether it did.
+
+        Raises as `set_label`.
+        """
+        found = await asyncio.to_thread(self._set_label, prompt_id, version, check_label(label), held_by=held_by)
+        return found == held_by
+
+    async def keep_evidence(self, evidence: Evidence) -> str:
+        """Adds why a label was moved to `evidence/NAME.LABEL.yaml`, and returns that path.
+
+        Raises:
+            PromptSourceError: If it cannot be written.
+        """
+        return str(await asyncio.to_thread(self._keep_evidence, evidence))
+
+    async def label_versions(self, prompt_id: str) -> dict[str, str]:
+        """Returns which version each label of a prompt stands on, `latest` among them; raises as `get`."""
+        history = await asyncio.to_thread(self._history, prompt_id)
+        return {"latest": history.versions[-1], **history.labels}
+
+    async def written(self, prompt_id: str, versions: Collection[str] | None = None) -> tuple[WrittenVersion, ...]:
+        """Returns versions with what else their files say, oldest first; `None` = every one; raises as `get`."""
+        return (await asyncio.to_thread(self._history, prompt_id)).written(versions)
+
+    async def bring(self, prompt_id: str, version: str, written: WrittenVersion) -> bool:
+        """Writes a version that another source has under this number; False when the number is taken meanwhile.
+
+        The file says where the version is from, as `pulled_from` in its front matter.
+
+        Raises:
+            UsageError: If the name or the template is one that a folder cannot hold; nothing was written.
+            PromptSourceError: If the folder cannot be written to, or what it holds cannot be read.
+        """
+        return await asyncio.to_thread(self._bring, prompt_id, version, written)
+
     async def aclose(self) -> None:
         """Does nothing: no file is held open."""
 
-    def _push(self, prompt_id: str, labels: Sequence[str], tags: Sequence[str] | None, **content: Any) -> Prompt:
+    def _keep_evidence(self, evidence: Evidence) -> Path:
+        with writing(self.root / INDEX):
+            return append_evidence(self.root, evidence)
+
+    def _bring(self, prompt_id: str, version: str, written: WrittenVersion) -> bool:
+        path = self._path(prompt_id)
+        prompt = written.prompt
+        text = prompt_text(
+            prompt_id,
+            plain_template(prompt),
+            kind=prompt.kind,
+            config=prompt.config,
+            tags=written.tags,
+            commit_message=written.message,
+            template_format=prompt.template_format,
+            pulled_from=PulledFrom(
+                source=prompt.source, name=prompt.prompt_id, version=prompt.version, fingerprint=written.content
+            ),
+        )
+        return write_new(path.with_name(f"{path.stem}.v{version}.prompt"), text)
+
+    def _path(self, prompt_id: str) -> Path:
+        """Returns the path of a name's file without a version, its folder checked and the root made."""
+        if not is_prompt_id(prompt_id):
+            raise UsageError(self._no_such_name(prompt_id))
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -164,6 +227,10 @@ class FolderSource:
         path = self.root / f"{prompt_id}.prompt"
         if not path.parent.resolve().is_relative_to(self.root.resolve()):
             raise UsageError(f"The folder of {prompt_id!r} is a link that leads out of {str(self.root)!r}.")
+        return path
+
+    def _push(self, prompt_id: str, labels: Sequence[str], tags: Sequence[str] | None, **content: Any) -> Prompt:
+        path = self._path(prompt_id)
         version = 0
         if prompt_id in self._scan():
             history = self._history(prompt_id)
@@ -174,18 +241,26 @@ class FolderSource:
             version += 1
             if write_new(path.with_name(f"{path.stem}.v{version}.prompt"), text):
                 break
-        with self._writing:
-            for label in labels:
-                move_label(self.root / INDEX, prompt_id, label, str(version))
+        if labels:
+            with writing(self.root / INDEX):
+                for label in labels:
+                    move_label(self.root / INDEX, prompt_id, label, str(version))
         return self._history(prompt_id).prompts[str(version)]
 
-    def _set_label(self, prompt_id: str, version: str | None, label: str) -> str | None:
-        with self._writing:
-            history = self._history(prompt_id)
-            if version is not None and _normal(version) not in history.prompts:
-                raise history.not_found(f"version {version!r}")
-            move_label(self.root / INDEX, history.prompt_id, label, None if version is None else _normal(version))
-            return history.labels.get(label)
+    def _set_label(
+        self, prompt_id: str, version: str | None, label: str, *, held_by: str | Literal[False] | None = False
+    ) -> str | None:
+        """Moves a label, where `held_by` is given only from there; returns the version that had it before."""
+        history = self._history(prompt_id)
+        if version is not None and normal_version(version) not in history.prompts:
+            raise history.not_found(f"version {version!r}")
+        with writing(self.root / INDEX):
+            previous = self._history(prompt_id).labels.get(label)
+            if held_by is False or held_by == previous:
+                move_label(
+                    self.root / INDEX, history.prompt_id, label, None if version is None else normal_version(version)
+                )
+            return previous
 
     def _list(self, query: str) -> _Infos:
         files = self._scan()
@@ -193,7 +268,7 @@ class FolderSource:
         index = read_labels(self.root / INDEX)
         return [self._assemble(name, files[name], index).info() for name in names]
 
-    def _history(self, prompt_id: str) -> _History:
+    def _history(self, prompt_id: str) -> FolderHistory:
         if not is_prompt_id(prompt_id):
             raise PromptNotFoundError(self._no_such_name(prompt_id), prompt_id=prompt_id, source=SOURCE)
         files = self._scan()
@@ -242,7 +317,7 @@ class FolderSource:
 
     def _assemble(
         self, prompt_id: str, files: Sequence[tuple[Path, str | None]], index: Mapping[str, Mapping[str, str]]
-    ) -> _History:
+    ) -> FolderHistory:
         by_version: dict[str, PromptFile] = {}
         for path, version in files:
             file = self._file(path, prompt_id, version)
@@ -262,7 +337,7 @@ class FolderSource:
         for label, version in indexed.items():
             if version not in by_version:
                 raise _error(prompt_id, f"{self.root / INDEX} puts {label!r} on version {version}, which has no file")
-        return _history(prompt_id, by_version, {**labels, **indexed}, self.root)
+        return history_of(prompt_id, by_version, {**labels, **indexed}, self.root)
 
     def _file(self, path: Path, prompt_id: str, version: str | None) -> PromptFile:
         """Reads a file, or remembers it when it has not changed since."""
@@ -275,7 +350,9 @@ class FolderSource:
         if known is not None and known[0] == state:
             return known[1]
         try:
-            file = read_prompt_file(path, prompt_id=prompt_id, version=None if version is None else _normal(version))
+            file = read_prompt_file(
+                path, prompt_id=prompt_id, version=None if version is None else normal_version(version)
+            )
         except PromptError as error:
             error.prompt_id = prompt_id
             raise
@@ -296,83 +373,6 @@ def is_prompt_id(prompt_id: str) -> bool:
         (True, False, False)
     """
     return _PROMPT_ID.fullmatch(prompt_id) is not None and not {".", ".."} & set(prompt_id.split("/"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _History:
-    """All versions of one prompt."""
-
-    prompt_id: str
-    root: Path
-    prompts: Mapping[str, Prompt]
-    """By version, oldest first."""
-    labels: Mapping[str, str]
-    """Version by label."""
-    files: Mapping[str, PromptFile]
-    """By version."""
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        return tuple(self.prompts)
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        return tuple(sorted({tag for file in self.files.values() for tag in file.tags}))
-
-    def details(self) -> tuple[PromptVersion, ...]:
-        return tuple(
-            PromptVersion(
-                version=version,
-                labels=prompt.labels,
-                created_at=_moment(self.files[version]),
-                message=self.files[version].message,
-            )
-            for version, prompt in self.prompts.items()
-        )
-
-    def info(self) -> PromptInfo:
-        newest = self.prompts[self.versions[-1]]
-        return PromptInfo(
-            prompt_id=self.prompt_id,
-            source=SOURCE,
-            kind=newest.kind,
-            versions=self.versions,
-            labels=tuple(sorted(self.labels)),
-            tags=self.tags,
-            updated_at=max(_moment(file) for file in self.files.values()),
-            config=newest.config,
-        )
-
-    def not_found(self, what: str) -> PromptNotFoundError:
-        labels = ", ".join(f"{label} (version {version})" for label, version in sorted(self.labels.items()))
-        return PromptNotFoundError(
-            f"Prompt {self.prompt_id!r} in the folder {str(self.root)!r} has no {what}; "
-            f"versions: {', '.join(self.versions)}; labels: {labels or 'none'}.",
-            prompt_id=self.prompt_id,
-            source=SOURCE,
-        )
-
-
-def _history(prompt_id: str, files: Mapping[str, PromptFile], labels: Mapping[str, str], root: Path) -> _History:
-    ordered = sorted(files, key=int)
-    by_version = {
-        version: tuple(sorted(label for label, its in labels.items() if its == version)) for version in ordered
-    }
-    return _History(
-        prompt_id=prompt_id,
-        root=root,
-        prompts={version: replace(files[version].prompt, labels=by_version[version]) for version in ordered},
-        labels=labels,
-        files=files,
-    )
-
-
-def _moment(file: PromptFile) -> dt.datetime:
-    return dt.datetime.fromtimestamp(file.changed_s, tz=dt.UTC)
-
-
-def _normal(version: str) -> str:
-    return str(int(version)) if version.isascii() and version.isdigit() else version
 
 
 def _error(prompt_id: str, what: str) -> PromptError:

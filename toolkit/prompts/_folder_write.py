@@ -6,18 +6,28 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from filelock import FileLock, Timeout
 
 from toolkit._records import FrozenDict, Prompt, TemplateFormat, freeze
 from toolkit.errors import PromptError, PromptSourceError, UsageError
 from toolkit.prompts._files import OWN_KEYS, SOURCE, parse_prompt, read_labels
+from toolkit.prompts._source import Evidence
 from toolkit.prompts._values import thawed
+from toolkit.prompts._written import PulledFrom
+
+EVIDENCE = "evidence"
+"""Folder beside the index in which the reasons of promotions stand, one file a prompt and label."""
 
 _LABEL = re.compile(r"[A-Za-z0-9_.-]+")
+
+# Whoever holds the lock reads and writes a small file.
+_LOCK_S = 10.0
 
 
 def check_label(label: str) -> str:
@@ -45,6 +55,7 @@ def prompt_text(
     tags: Sequence[str],
     commit_message: str | None,
     template_format: TemplateFormat,
+    pulled_from: PulledFrom | None = None,
 ) -> str:
     """Returns the text of a `.prompt` file that reads back as exactly this prompt.
 
@@ -61,6 +72,7 @@ def prompt_text(
         "tags": [*tags],
         "commit_message": commit_message,
         "template_format": None if template_format == "mustache" else template_format,
+        "pulled_from": None if pulled_from is None else asdict(pulled_from),
     }
     front = {key: value for key, value in front.items() if value not in (None, [])}
     plain = thawed(dict(config))
@@ -110,6 +122,51 @@ def move_label(index: Path, prompt_id: str, label: str, version: str | None) -> 
     }
     temporary = _write_beside(index, _yaml({"labels": numbered}, prompt_id))
     temporary.replace(index)
+
+
+@contextlib.contextmanager
+def writing(index: Path) -> Iterator[None]:
+    """Keeps every other thread and process that writes labels out meanwhile; its file, `.labels.yaml.lock`, stays.
+
+    Raises:
+        PromptSourceError: If another one keeps it for more than ten seconds, or the folder cannot be written to.
+    """
+    lock = FileLock(index.with_name(f".{index.name}.lock"), timeout=_LOCK_S, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise PromptSourceError(
+            f"{index} is kept locked by another process; see which one writes prompts there, then try again.",
+            source=SOURCE,
+        ) from error
+    except OSError as error:
+        raise PromptSourceError(f"{index} cannot be locked: {error.strerror}.", source=SOURCE) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def append_evidence(root: Path, evidence: Evidence) -> Path:
+    """Adds one entry to the reasons of a prompt and label, unless it is there; the file is replaced whole.
+
+    The file is a YAML list, oldest first, so that a version control shows a promotion as lines that were added.
+
+    Raises:
+        PromptSourceError: If it cannot be read or written.
+    """
+    path = root / EVIDENCE / f"{evidence.prompt_id}.{evidence.label}.yaml"
+    if not path.parent.resolve().is_relative_to(root.resolve()):
+        raise PromptSourceError(f"{path.parent} is a link that leads out of {root}.", source=SOURCE)
+    try:
+        kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptSourceError(f"{path} cannot be read: {error}.", source=SOURCE) from error
+    if f"- key: {evidence.key}\n" not in kept:
+        entry = thawed({"key": evidence.key, **evidence.facts})
+        added = yaml.safe_dump([entry], sort_keys=False, allow_unicode=True, width=1_000)
+        _write_beside(path, kept + added).replace(path)
+    return path
 
 
 def _forms(template: str | Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, Any], str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Unpack
 from urllib.parse import quote
 
@@ -16,11 +16,24 @@ from toolkit.config import LangfuseSettings, Settings
 from toolkit.errors import PromptError, PromptNotFoundError, UsageError
 from toolkit.prompts._access import langfuse_access
 from toolkit.prompts._fetching import Asking, RemoteSource
-from toolkit.prompts._langfuse_wire import SERVICE, Page, not_found, read_page, read_prompt, read_version
+from toolkit.prompts._langfuse_wire import (
+    SERVICE,
+    Page,
+    comment_text,
+    has_comment,
+    is_composed,
+    not_found,
+    read_comment_target,
+    read_page,
+    read_prompt,
+    read_version,
+    read_written,
+)
 from toolkit.prompts._reference import nearest
 from toolkit.prompts._remote import Question, read_json
-from toolkit.prompts._source import FROM_SETTINGS, PromptVersion, SourceAccess
+from toolkit.prompts._source import FROM_SETTINGS, Evidence, PromptVersion, SourceAccess
 from toolkit.prompts._values import thawed
+from toolkit.prompts._written import WrittenVersion
 
 PAGE_SIZE = 100
 """Most prompts that Langfuse lists at once."""
@@ -29,6 +42,7 @@ PAGE_SIZE = 100
 _DETAILED = 50
 
 _PROMPTS = "/api/public/v2/prompts"
+_COMMENTS = "/api/public/comments"
 
 # Within the class, `list` is its method.
 _Infos = list[PromptInfo]
@@ -48,6 +62,7 @@ class LangfuseSource(RemoteSource):
     """
 
     name = SERVICE.source
+    template_formats: tuple[TemplateFormat, ...] = ("mustache",)
 
     def __init__(self, settings: LangfuseSettings, http: HttpClient, **asking: Unpack[Asking]) -> None:
         super().__init__(http, **asking)
@@ -91,6 +106,12 @@ class LangfuseSource(RemoteSource):
         holders = await asyncio.gather(*(self._holder(prompt_id, label) for label in labels))
         # A label that was taken away between the two questions stands on nothing.
         return {label: holder for label, holder in zip(labels, holders, strict=True) if holder is not None}
+
+    async def written(self, prompt_id: str, versions: Collection[str] | None = None) -> tuple[WrittenVersion, ...]:
+        """Returns versions as they are written, oldest first, asked anew; `None` = every one; raises as `get`."""
+        wanted = await self.versions(prompt_id) if versions is None else sorted({*versions}, key=int)
+        answers = await asyncio.gather(*(self._as_written(prompt_id, version) for version in wanted))
+        return tuple(read_written(*answer) for answer in answers)
 
     async def list(self, *, query: str = "") -> list[PromptInfo]:
         """Returns what the project holds, sorted by name; the pages behind the first are fetched at once.
@@ -162,8 +183,7 @@ class LangfuseSource(RemoteSource):
         created = read_prompt(read_json(response, question), question)
         self.refresh()
         # The answer to a write has the references to other prompts unresolved.
-        is_composed = "@@@langfusePrompt:" in canonical_json(created.template)
-        return await self.get(prompt_id, version=created.version) if is_composed else created
+        return await self.get(prompt_id, version=created.version) if is_composed(created) else created
 
     async def set_label(self, prompt_id: str, version: str | None, label: str) -> str | None:
         """Puts a label on a version and returns the version that had it before; `None` when none had.
@@ -174,6 +194,42 @@ class LangfuseSource(RemoteSource):
                 can move a label and not take it away. Nothing was sent.
             PromptSourceError: If the server cannot be reached or refuses it; the message has its reason.
         """
+        return await self._move(prompt_id, version, label)
+
+    async def holders(self, prompt_id: str, label: str) -> tuple[str, ...]:
+        """Returns the versions that a label stands on, asked anew: one, or none; raises as `get`."""
+        info = await self._labelled(prompt_id, label)
+        return info.versions if info is not None else ()
+
+    async def swap_label(self, prompt_id: str, label: str, *, held_by: str | None, version: str | None) -> bool:
+        """Moves a label if it stands on `held_by`, asked just before, and tells whether it did; raises as `set_label`.
+
+        Langfuse cannot do both in one step: of two who move a label in the same instant the later one has it.
+        """
+        return await self._move(prompt_id, version, label, held_by=held_by) == held_by
+
+    async def keep_evidence(self, evidence: Evidence) -> str:
+        """Comments on the version why its label was moved, unless a comment says so, and returns the prompt's page.
+
+        Raises:
+            PromptSourceError: If the server cannot be reached or refuses it; the message has its reason.
+        """
+        question = self._question(evidence.prompt_id, evidence.version, None)
+        path = f"{_PROMPTS}/{quote(evidence.prompt_id, safe='')}"
+        params = {"version": evidence.version, "resolve": "false"}
+        response = await self._sender.send(path, question, params=params)
+        known = read_comment_target(read_json(response, question), question)
+        about = {"objectType": "PROMPT", "objectId": known.prompt_row}
+        response = await self._sender.send(_COMMENTS, question, params={**about, "limit": PAGE_SIZE})
+        if not has_comment(read_json(response, question), evidence.key, question):
+            body = {"projectId": known.project, **about, "content": comment_text(evidence)}
+            read_json(await self._sender.send(_COMMENTS, question, method="POST", json_body=body), question)
+        return f"{self._settings.host}/project/{known.project}/prompts/{quote(evidence.prompt_id, safe='')}"
+
+    async def _move(
+        self, prompt_id: str, version: str | None, label: str, *, held_by: str | Literal[False] | None = False
+    ) -> str | None:
+        """Moves a label, where `held_by` is given only from there; returns the version that had it before."""
         if version is None:
             raise UsageError(
                 f"Prompt {prompt_id!r}: Langfuse's interface cannot take the label {label!r} away; put it on another "
@@ -182,6 +238,8 @@ class LangfuseSource(RemoteSource):
         _check_labels([label])
         question = self._question(prompt_id, version, None)
         previous = await self._holder(prompt_id, label)
+        if held_by is not False and held_by != previous:
+            return previous
         path = f"{_PROMPTS}/{quote(prompt_id, safe='')}/versions/{int(version)}"
         response = await self._sender.send(path, question, method="PATCH", json_body={"newLabels": [label]})
         try:
@@ -216,10 +274,14 @@ class LangfuseSource(RemoteSource):
         return read_prompt(answer, question)
 
     async def _version(self, prompt_id: str, version: str) -> PromptVersion:
+        return read_version(*await self._as_written(prompt_id, version))
+
+    async def _as_written(self, prompt_id: str, version: str) -> tuple[Any, Question]:
+        """Returns the answer about one version, references to other prompts left in it, and what was asked."""
         question = self._question(prompt_id, version, None)
         path = f"{_PROMPTS}/{quote(prompt_id, safe='')}"
         response = await self._sender.send(path, question, params={"version": version, "resolve": "false"})
-        return read_version(read_json(response, question), question)
+        return read_json(response, question), question
 
     async def _with_hints(self, question: Question) -> PromptNotFoundError:
         """Returns the error that says what there is instead, as far as the list tells."""
@@ -244,11 +306,15 @@ class LangfuseSource(RemoteSource):
         raise await self._with_hints(question)
 
     async def _holder(self, prompt_id: str, label: str) -> str | None:
-        """Returns the version that a label stands on; the list filtered by it is the cheap way to know."""
+        """Returns the version that a label stands on."""
+        info = await self._labelled(prompt_id, label)
+        return info.versions[-1] if info is not None and info.versions else None
+
+    async def _labelled(self, prompt_id: str, label: str) -> PromptInfo | None:
+        """Returns the prompt with only the versions that have a label; the list filtered by it is the cheap way."""
         question = self._question(prompt_id, None, label)
         page = await self._page(question, name=prompt_id, label=label)
-        versions = [info.versions for info in page.prompts if info.prompt_id == prompt_id]
-        return versions[0][-1] if versions and versions[0] else None
+        return next((info for info in page.prompts if info.prompt_id == prompt_id), None)
 
     async def _page(
         self, question: Question, *, page: int = 1, name: str | None = None, label: str | None = None

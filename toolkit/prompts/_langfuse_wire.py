@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit._canonical import canonical_json
 from toolkit._records import FrozenDict, Prompt, PromptInfo
 from toolkit.errors import PromptNotFoundError
 from toolkit.prompts._remote import Question, Service, field, make_prompt, mapping, moment, words
-from toolkit.prompts._source import PromptVersion
+from toolkit.prompts._source import Evidence, PromptVersion
+from toolkit.prompts._written import WrittenVersion
 
 SERVICE = Service(
     title="Langfuse",
@@ -19,6 +21,9 @@ SERVICE = Service(
         "LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_HOST; a pair of keys belongs to one project on one host"
     ),
 )
+
+# Most characters that Langfuse takes in a comment.
+_MOST_COMMENT = 5_000
 
 # A list that claims more pages than this is not a list of prompts.
 _MAX_PAGES = 1_000
@@ -72,6 +77,24 @@ def read_version(answer: Any, question: Question) -> PromptVersion:
     )
 
 
+def read_written(answer: Any, question: Question) -> WrittenVersion:
+    """Returns the version of the same answer, asked for with `resolve=false`, with its tags and message.
+
+    Raises:
+        PromptSourceError: If a field is missing or of a wrong type.
+    """
+    return WrittenVersion(
+        prompt=read_prompt(answer, question),
+        tags=words(mapping(answer, question, "the answer"), "tags", question),
+        message=read_version(answer, question).message,
+    )
+
+
+def is_composed(prompt: Prompt) -> bool:
+    """True when a prompt that is as it was written takes parts of other prompts in."""
+    return "@@@langfusePrompt:" in canonical_json(prompt.template)
+
+
 def read_page(answer: Any, question: Question) -> Page:
     """Returns one page of a `GET /api/public/v2/prompts` answer.
 
@@ -85,6 +108,45 @@ def read_page(answer: Any, question: Question) -> Page:
         raise question.malformed(f"'totalPages' is {total:,}")
     entries = field(fields, "data", list, question)
     return Page(prompts=tuple(_read_entry(entry, question) for entry in entries), total_pages=total)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentTarget:
+    """What a comment on a version is hung on."""
+
+    prompt_row: str
+    """Langfuse's id of the version."""
+    project: str
+
+
+def read_comment_target(answer: Any, question: Question) -> CommentTarget:
+    """Returns the ids of a `GET /api/public/v2/prompts/{name}` answer.
+
+    Raises:
+        PromptSourceError: If a field is missing or of a wrong type.
+    """
+    fields = mapping(answer, question, "the answer")
+    return CommentTarget(
+        prompt_row=field(fields, "id", str, question), project=field(fields, "projectId", str, question)
+    )
+
+
+def has_comment(answer: Any, key: str, question: Question) -> bool:
+    """Tells whether one of the comments of a `GET /api/public/comments` answer has a key in it.
+
+    Raises:
+        PromptSourceError: If the answer is no list of comments.
+    """
+    found = field(mapping(answer, question, "the answer"), "data", list, question)
+    return any(isinstance(each, dict) and key in str(each.get("content")) for each in found)
+
+
+def comment_text(evidence: Evidence) -> str:
+    """Returns the Markdown of a comment: the reasons, cut where they are too long, and the key at the end."""
+    tail = f"\n\n`{evidence.key}`"
+    room = _MOST_COMMENT - len(tail)
+    text = evidence.text if len(evidence.text) <= room else evidence.text[: room - 1] + "…"
+    return text + tail
 
 
 def _read_entry(entry: Any, question: Question) -> PromptInfo:

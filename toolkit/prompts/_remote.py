@@ -107,7 +107,7 @@ def error_of(response: HttpResponse, question: Question) -> PromptError:
     if status == 401:
         advice = f"It refused the keys: check {service.keys}."
     elif status == 403:
-        advice = "The keys are known and may not read prompts: use keys of the project that holds them."
+        advice = "The keys are known and may not do this: use keys of the project that holds the prompt."
     elif status == 404:
         advice = (
             f"That is not {service.title}'s interface: check {service.address}, and what stands between here and there."
@@ -130,7 +130,9 @@ def failure_error(failure: HttpFailure, question: Question) -> PromptSourceError
     advice = {
         "dns": f"There is no such host: check {address}.",
         "connect": f"Nothing answers there: check {address}, and that the server runs.",
-        "tls": f"Its certificate is not trusted here: check {address} and the certificate.",
+        "tls": f"Its certificate is not trusted here: check {address} and the certificate."
+        if failure.is_untrusted
+        else f"No encrypted connection came about: check whether {address} is https:// or http://.",
     }.get(failure.kind, f"Try again; if it stays so, check {address} and the network.")
     return question.error(
         f"no answer came ({redact(failure.message)}). {advice}",

@@ -157,3 +157,57 @@ class WritablePromptSource(Protocol):
             PromptSourceError: If the source cannot be reached or refuses it.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Why a label was moved, as a source keeps it beside the version."""
+
+    prompt_id: str
+    version: str
+    """Version that it is about."""
+    label: str
+    key: str
+    """Names the move: what has been kept under a key is not kept again."""
+    text: str
+    """The reasons as Markdown, for people."""
+    facts: Mapping[str, Any]
+    """The same as plain values, for programs."""
+
+
+@runtime_checkable
+class PromotingPromptSource(PromptSource, WritablePromptSource, Protocol):
+    """A writable source that moves a label only from where it is thought to be, and keeps the reasons: promotions."""
+
+    async def holders(self, prompt_id: str, label: str) -> tuple[str, ...]:
+        """Returns the versions that a label stands on, asked anew: one, or none.
+
+        Raises:
+            PromptNotFoundError: If there is no such prompt.
+            PromptSourceError: If the source cannot be reached or refuses it.
+        """
+        ...
+
+    async def swap_label(self, prompt_id: str, label: str, *, held_by: str | None, version: str | None) -> bool:
+        """Moves a label if it stands where the caller thinks, and tells whether it did.
+
+        Args:
+            prompt_id: Name of the prompt.
+            label: Such as `production`.
+            held_by: Version that must have the label; `None` = none has it.
+            version: Version that gets it; `None` takes it away.
+
+        Raises:
+            PromptNotFoundError: If there is no such prompt or version.
+            UsageError: If the label cannot be moved; nothing was written.
+            PromptSourceError: If the source cannot be reached or refuses it.
+        """
+        ...
+
+    async def keep_evidence(self, evidence: Evidence) -> str:
+        """Keeps why a label was moved and returns where it stands: a path, a link.
+
+        Raises:
+            PromptSourceError: If it cannot be kept.
+        """
+        ...

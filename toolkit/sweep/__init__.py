@@ -1,6 +1,7 @@
 """Sweeps: plan a grid, run it, resume it."""
 
 from toolkit.sweep._bisect import Bisection, BisectStep, bisect
+from toolkit.sweep._drafts import based_on, check_draft, push_draft, push_prompt
 from toolkit.sweep._execution import last_results
 from toolkit.sweep._live import Run, live_run
 from toolkit.sweep._opened import open_run, runs
@@ -21,13 +22,17 @@ __all__ = [
     "Run",
     "Toolkit",
     "asweep",
+    "based_on",
     "bisect",
+    "check_draft",
     "last_results",
     "live_run",
     "open_run",
     "plan",
     "prompt",
     "prompts",
+    "push_draft",
+    "push_prompt",
     "refresh",
     "resume",
     "runs",
