@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from tests.builders import NOON
 from tests.store.builders import answer, attempt, make_trials, released_store, save
+from toolkit import _sync
 from toolkit._records import Score
 from toolkit._votes import Vote
 from toolkit.cli import main
 from toolkit.errors import StoreError, StoreFullError
-from toolkit.store import RunStore, _repair, repair_store
+from toolkit.store import Delivery, RunStore, _repair, repair_store
 
 
 @pytest.fixture
 def path(tmp_path):
-    """A closed store with a run of thirty answered trials on two arms, one score and one attempt under way."""
+    """A closed store with a run of thirty answered trials on two arms, a score, a note and an attempt under way."""
     store = RunStore(tmp_path / "runs.sqlite")
     save(store, make_trials(32, arms=2), spec={"a": 1})
     for number in range(30):
@@ -29,6 +30,8 @@ def path(tmp_path):
     attempt(store, "t1:30")
     store.save_scores("run-1", [("t1:0", Score(name="exact", value=1.0))])
     store.save_votes("run-1", [Vote(voter="ana", case=0, left="t1:1", right="t1:0", verdict="left", at=NOON)])
+    leaving = Delivery(kind="span", record="a", trial_id="t1:0", at=NOON)
+    _sync.run(store.claim_deliveries("run-1", "there", [leaving]))
     store.close()
     return tmp_path / "runs.sqlite"
 
@@ -56,7 +59,7 @@ def test_a_whole_store_is_saved_whole(path):
     assert made.is_whole
     assert made.saved == {
         "prompt": 2, "run": 1, "run_spec": 1, "arm": 2, "run_case": 16, "trial": 32, "outcome": 30, "answer": 30,
-        "score": 1, "vote": 1, "attempt": 31,
+        "score": 1, "vote": 1, "delivery": 1, "attempt": 31,
     }  # fmt: skip
     assert "Nothing is known to be lost" in str(made)
     assert content(made.path) == content(path)

@@ -19,9 +19,11 @@ from toolkit.results._grid_html import grid_html, marked_pieces, totals_words
 from toolkit.results._html import Safe, element, escaped, joined
 from toolkit.results._judging import PEOPLE, Judging, agreement_of, counted_reasons, people_labels
 from toolkit.results._labels import arm_labels, find_arm, fitting_arms
+from toolkit.results._langfuse_face import LateTraces
 from toolkit.results._listing import Frame, listing
 from toolkit.results._load import load
 from toolkit.results._pandas import load_soon
+from toolkit.results._pushed import Pushed, PushedExperiment
 from toolkit.results._raw import raw_trial
 from toolkit.results._results import Results
 from toolkit.results._scoring import Asked, Asking, kept_trials, to_score, unclear_score
@@ -55,7 +57,10 @@ __all__ = [
     "Frame",
     "Judging",
     "Key",
+    "LateTraces",
     "Piece",
+    "Pushed",
+    "PushedExperiment",
     "Results",
     "Row",
     "Safe",

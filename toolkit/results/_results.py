@@ -10,6 +10,7 @@ from typing import Any
 
 from toolkit._records import RunView, Score, Trial
 from toolkit.errors import TrialsFailedError, UnknownNameError, UsageError
+from toolkit.langfuse import MemoryLedger, Outlet
 from toolkit.results._audit import Audit, audit
 from toolkit.results._columns import cell_text
 from toolkit.results._decision_face import DecisionFace
@@ -20,6 +21,7 @@ from toolkit.results._frame import columns_of, rows_of_view, to_frame, to_series
 from toolkit.results._grid_face import Grid, GridFace
 from toolkit.results._judging import Judging
 from toolkit.results._labels import arm_labels
+from toolkit.results._langfuse_face import LangfuseFace, LateTraces
 from toolkit.results._pandas import pd
 from toolkit.results._raw import raw_trial
 from toolkit.results._score_face import ScoreFace
@@ -31,7 +33,7 @@ from toolkit.results._vote_face import Ballots, VoteFace
 from toolkit.results._words import counted
 
 
-class Results(GridFace, ScoreFace, VoteFace, DecisionFace, Faces):
+class Results(GridFace, ScoreFace, VoteFace, DecisionFace, LangfuseFace, Faces):
     """What a run gave: `df` and everything that is computed from it.
 
     Args:
@@ -45,6 +47,8 @@ class Results(GridFace, ScoreFace, VoteFace, DecisionFace, Faces):
         check_drift: Asks the prompt sources what has changed; `None` = they are not known.
         ask: Has a model asked about the answers, for judges; `None` = none can be asked.
         ballots: Keeps votes; `None` = only this object does.
+        outlet: Tells where the run can be pushed; `None` = what the environment says, noted in this object alone.
+        traces: Address of the trace of each trial that was pushed, by trial id; `None` = none was.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class Results(GridFace, ScoreFace, VoteFace, DecisionFace, Faces):
         check_drift: Callable[[RunView], Drift] | None = None,
         ask: Ask | None = None,
         ballots: Ballots | None = None,
+        outlet: Callable[[], Outlet] | None = None,
+        traces: Mapping[str, str] | None = None,
     ) -> None:
         self._view = view
         self._reload = reload
@@ -71,6 +77,10 @@ class Results(GridFace, ScoreFace, VoteFace, DecisionFace, Faces):
         self._check_drift = check_drift
         self._ask = ask
         self._ballots = ballots
+        self._outlet = outlet
+        self._traces: Mapping[str, str] = {} if traces is None else traces
+        self._compare_url: str | None = None
+        self._memory = MemoryLedger()
         self._judgings: dict[str, Judging] = {}
         self._grid: Grid | None = None
 
@@ -208,7 +218,8 @@ class Results(GridFace, ScoreFace, VoteFace, DecisionFace, Faces):
     def check_drift(self) -> Drift:
         """Returns what has changed at the prompt sources since the prompts were pinned: labels moved, versions edited.
 
-        Asks the sources again. The value is false when nothing has changed; its `changes` say what has.
+        Asks the sources again. The value is false when nothing has changed; its `changes` say what has. Whether models
+        still answer as they did is another question, which `tk.drift(run_id)` asks them.
 
         Raises:
             UsageError: If these results were made without their prompt sources.
@@ -258,6 +269,8 @@ class Results(GridFace, ScoreFace, VoteFace, DecisionFace, Faces):
         if self._reload is not None:
             mine, votes = self._view.scores, self._view.votes
             self._view = self._reload()
+            if isinstance(self._traces, LateTraces):
+                self._traces.forget()
             if self._save_scores is None:
                 self._view = replace(self._view, scores={**self._view.scores, **mine})
             if self._ballots is None:

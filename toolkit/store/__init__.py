@@ -1,5 +1,6 @@
 """The run store: what was planned, sent and answered."""
 
+from toolkit.store._deliveries import Delivery, DeliveryState
 from toolkit.store._habits import Habits
 from toolkit.store._leases import LEASE_S, Holder, Lease
 from toolkit.store._outcomes import StoredOutcomes, measures_of
@@ -19,6 +20,8 @@ __all__ = [
     "LEASE_S",
     "TRAFFIC",
     "VERSION",
+    "Delivery",
+    "DeliveryState",
     "Habits",
     "Holder",
     "Lease",

@@ -20,6 +20,7 @@ from toolkit.store._tables import (
     ARM,
     ATTEMPT,
     CASE,
+    DELIVERY,
     OUTCOME,
     RUN,
     SCORE,
@@ -31,7 +32,7 @@ from toolkit.store._tables import (
 )
 
 # Old tables before those that point to them.
-_TABLES = (RUN, SPEC, ARM, CASE, TRIAL, OUTCOME, ANSWER, SCORE, VOTE)
+_TABLES = (RUN, SPEC, ARM, CASE, TRIAL, OUTCOME, ANSWER, SCORE, VOTE, DELIVERY)
 
 # Tables without a row number, and the columns that they are walked by.
 _KEYS = {
@@ -41,10 +42,11 @@ _KEYS = {
     "trial": ("run_id", "position"),
     "score": ("run_id", "trial_id", "name"),
     "vote": ("run_id", "voter", "case_index", "repeat", "pair", "is_repeat"),
+    "delivery": ("run_id", "target", "kind", "record"),
 }
 
 # Tables that came later, with their version, and columns that stood elsewhere before.
-_SINCE = {"run_spec": 4, "vote": 6}
+_SINCE = {"run_spec": 4, "vote": 6, "delivery": 7}
 _INSTEAD = {"refusal": "(SELECT refusal FROM answer WHERE answer.trial_id = outcome.trial_id)"}
 
 # Rows that are tried one by one behind a place that cannot be read, before the rest is given up.

@@ -13,6 +13,7 @@ import functools
 import sqlite3
 from collections.abc import Callable
 
+from toolkit.store._deliveries import create_deliveries
 from toolkit.store._tables import checksum
 
 
@@ -345,6 +346,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_trust,
     _give_places,
     _create_votes,
+    create_deliveries,
 )
 
 VERSION = len(MIGRATIONS)

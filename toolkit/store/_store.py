@@ -14,6 +14,7 @@ from toolkit._votes import Vote
 from toolkit.errors import RunNotFoundError
 from toolkit.store import _leases, _reading, _rows
 from toolkit.store._bodies import json_text
+from toolkit.store._deliveries import DeliveryBook
 from toolkit.store._file import Durability, StoreFile
 from toolkit.store._finishing import beginning, end_attempt, end_of, finishing
 from toolkit.store._habits import Habits, read_habits
@@ -31,7 +32,7 @@ from toolkit.store._writer import Writer
 FILE_NAME = "runs.sqlite"
 
 
-class RunStore(StoreFile):
+class RunStore(StoreFile, DeliveryBook):
     """What was planned, sent and answered, in one file.
 
     Writing happens on one thread (see `Writer`); every read opens its own connection, so any thread may read.

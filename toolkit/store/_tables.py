@@ -107,6 +107,7 @@ VOTE = _table(
     "run_id voter case_index repeat pair is_repeat left_trial right_trial verdict seconds voted_at note",
     checksum,
 )
+DELIVERY = _table("delivery", "run_id target kind record trial_id content state noted_at", checksum)
 ATTEMPT = _table(
     "attempt", "run_id trial_id request_key sent_at process reserved_usd", checksum, where=("attempt_id", "place")
 )

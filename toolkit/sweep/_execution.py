@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from toolkit import _sync
 from toolkit._records import RunView
+from toolkit.config import Settings
 from toolkit.engine import Engine
 from toolkit.errors import RunNotFoundError
-from toolkit.results import Results
+from toolkit.langfuse import Outlet, project_settings, traces_of
+from toolkit.results import LateTraces, Results
 from toolkit.sweep._ask import ask_about
 from toolkit.sweep._asking import Prepare
 from toolkit.sweep._drift import find_drift
@@ -59,6 +62,8 @@ def results_of(done: Execution, prepare: Prepare, *, make: Callable[..., Results
         reload=lambda: store.load_run(done.run_id),
         save_scores=store.save_scores,
         ballots=store,
+        outlet=functools.partial(outlet_of, engine),
+        traces=LateTraces(lambda: traces_of(store.delivered_to(done.run_id))),
         sent=done.sent,
         since=done.since,
         note=done.note,
@@ -66,6 +71,18 @@ def results_of(done: Execution, prepare: Prepare, *, make: Callable[..., Results
         check_drift=lambda view: _sync.run(find_drift(engine, [arm.prompt for arm in view.arms])),
         ask=lambda view, scorer, again: ask_about(engine, view, scorer, prepare=prepare, again=again),
     )
+
+
+def outlet_of(engine: Engine) -> Outlet:
+    """Returns where a configuration's runs can be pushed, and where that is noted.
+
+    The environment's own configuration takes the keys that are set now, not those of when the run began.
+
+    Raises:
+        MissingKeyError: If Langfuse's keys are not set.
+    """
+    settings = Settings.from_environment() if engine.follows_environment else engine.settings
+    return Outlet(settings=project_settings(settings), http=engine.http, ledger=engine.store)
 
 
 def last_results() -> Results:

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toolkit import _sync
-from toolkit._notebook import has_kernel
+from toolkit._notebook import has_kernel, hearing_interrupts
 from toolkit.engine import Engine, Spend
 from toolkit.errors import UsageError
+from toolkit.langfuse import LivePush
 from toolkit.results import Frame, Results, arm_labels, element, load_soon
 from toolkit.store import RunStore
 from toolkit.sweep._execution import Execution, remember, results_of
 from toolkit.sweep._hold import hold
 from toolkit.sweep._plan import Plan
 from toolkit.sweep._progress import Painter, painter_for
+from toolkit.sweep._pushing import Langfuse, check_langfuse, heard_by, live_push, pushing
 from toolkit.sweep._runner import Limits, run_plan
 from toolkit.sweep._stop import Stop
 from toolkit.sweep._tally import ArmProgress, Progress, Tally
@@ -43,6 +45,7 @@ class How:
     take_over: bool = False
     is_newest: bool = True
     """Whether `last_results` gives its results from now on; not for what is done on behalf of another run."""
+    langfuse: Langfuse = False
 
     def check(self) -> None:
         """Refuses what is no choice.
@@ -52,6 +55,7 @@ class How:
         """
         if self.unknown not in ("resend", "skip"):
             raise UsageError(f"`unknown` is 'resend' or 'skip'; got {self.unknown!r}.")
+        check_langfuse(self.langfuse)
 
 
 class Run:
@@ -212,17 +216,32 @@ class Run:
         return self._ended()
 
     async def attended(self) -> Results:
-        """As `attend`, awaited: cancelling the one who awaits cuts the run, and what had finished is kept."""
-        try:
-            await self._task.joined(on_tick=self._paint)
-        except BaseException:
-            self.stop(now=True)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._task.joined(), _CUT_S)
-            self._close()
-            raise
+        """As `attend`, awaited: cancelling the one who awaits cuts the run, and what had finished is kept.
+
+        A notebook's stop button cancels the cell that awaits: then what there is is returned, as by `attend`.
+        """
+        with hearing_interrupts() as is_interrupted:
+            try:
+                await self._task.joined(on_tick=self._paint)
+            except BaseException as error:
+                cell = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
+                is_button = cell is not None and is_interrupted()
+                if cell is not None and is_button:
+                    cell.uncancel()
+                    self._stop.drain()
+                    await self._joined_within(_COME_IN_S)
+                if not self._task.is_done:
+                    self.stop(now=True)
+                    await self._joined_within(_CUT_S)
+                if not is_button:
+                    self._close()
+                    raise
         self._close()
         return await asyncio.to_thread(self._ended)
+
+    async def _joined_within(self, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._task.joined(), timeout_s)
 
     def _cut(self) -> None:
         if not self._task.is_done:
@@ -244,11 +263,10 @@ class Run:
     async def _execute(self) -> None:
         tally, how = self._tally, self._how
         try:
-            if len(self._stored) < tally.trials:
-                ids = self._arm_of.keys()
-                async with hold(self.run_id, ids, self._engine, tally, self._stop, take_over=how.take_over) as is_ours:
-                    if is_ours:
-                        await self._send()
+            push = live_push(self._plan, self._engine, how.langfuse)
+            async with pushing(push, self._engine, self.run_id, self._stop):
+                if len(self._stored) < tally.trials:
+                    await self._send_if_ours(push)
         except asyncio.CancelledError:
             tally.end("stopped", self._note_of_stop())
             if not self._stop.cancelled:
@@ -262,7 +280,13 @@ class Run:
             if _live.get(self.run_id) is self:
                 del _live[self.run_id]
 
-    async def _send(self) -> None:
+    async def _send_if_ours(self, push: LivePush | None) -> None:
+        ids, take_over = self._arm_of.keys(), self._how.take_over
+        async with hold(self.run_id, ids, self._engine, self._tally, self._stop, take_over=take_over) as is_ours:
+            if is_ours:
+                await self._send(push)
+
+    async def _send(self, push: LivePush | None) -> None:
         store = self._engine.store
         # What another execution has answered since the plan was made is not this one's work.
         self._stored = await asyncio.to_thread(store.answered, self._arm_of.keys())
@@ -275,7 +299,7 @@ class Run:
             self._plan,
             self._engine,
             self._limits,
-            listener=self._tally.hear,
+            listener=heard_by(self._tally.hear, push),
             budget=budget,
             stop=self._stop,
             resend_unknown=self._how.unknown == "resend",

@@ -20,6 +20,7 @@ from toolkit.sweep._live import How, Run, Unknown, prepare_run
 from toolkit.sweep._plan import Grid, Plan, Routes, find_routes, plan_of
 from toolkit.sweep._preflight import Caps
 from toolkit.sweep._progress import ProgressChoice, painter_for
+from toolkit.sweep._pushing import check_langfuse
 from toolkit.sweep._runner import Limits
 
 # Most seconds that the look at the prompt sources may take; the run does not depend on it.
@@ -41,6 +42,7 @@ def resume(
     stop_early: StopEarly | None = None,
     unknown: Unknown = "resend",
     take_over: bool = False,
+    langfuse: bool | str = False,
     progress: ProgressChoice = "auto",
     engine: Engine | None = None,
 ) -> Results:
@@ -61,6 +63,7 @@ def resume(
         stop_early: As for `sweep`; `None` = all cases are sent, also of a run that was to stop early.
         unknown: As for `sweep`.
         take_over: As for `sweep`.
+        langfuse: As for `sweep`.
         progress: As for `sweep`.
         engine: A configuration of its own; `None` = the environment's.
 
@@ -81,7 +84,7 @@ def resume(
         "max_tokens": max_tokens,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    how = How(unknown=unknown, take_over=take_over)
+    how = How(unknown=unknown, take_over=take_over, langfuse=langfuse)
     run, drift = _sync.run(_prepare(engine or default_engine(), run_id, given, how, progress, stop_early))
     if drift:
         warnings.warn(f"{drift!r}\nThe run goes on with its own copies.", DriftWarning, stacklevel=2)
@@ -98,6 +101,7 @@ async def _prepare(
 ) -> tuple[Run, Drift | None]:
     """Reads the run, makes its plan, looks at the prompt sources; the run is not begun yet."""
     how.check()
+    check_langfuse(how.langfuse, engine)
     painter = painter_for(progress)
     view = await asyncio.to_thread(engine.store.load_run, run_id)
     refuse_resuming(run_id)
@@ -124,7 +128,7 @@ def plan_of_run(view: RunView, engine: Engine, grid: Grid) -> Plan:
     plan = plan_of(
         engine,
         view.arms,
-        tuple(_routes(arm, engine) for arm in view.arms),
+        tuple(routes_of(arm, engine) for arm in view.arms),
         tuple(cases[index] for index in sorted(cases)),
         replace(grid, repeats=repeats),
         baseline=view.baseline,
@@ -137,7 +141,12 @@ def plan_of_run(view: RunView, engine: Engine, grid: Grid) -> Plan:
     return replace(plan, run_id=view.run_id)
 
 
-def _routes(arm: Arm, engine: Engine) -> Routes:
+def routes_of(arm: Arm, engine: Engine) -> Routes:
+    """Returns who may answer for an arm of a stored run.
+
+    Raises:
+        UsageError: If its model is not configured any more, or leads elsewhere.
+    """
     routes = find_routes(engine, arm.model)
     first = routes.ways[0]
     if (first.provider.identity, first.model) != (arm.provider, arm.model_sent):

@@ -16,6 +16,7 @@ from toolkit.sweep._oversize import OnOversize
 from toolkit.sweep._plan import Grid, Plan, make_plan
 from toolkit.sweep._preflight import Caps
 from toolkit.sweep._progress import ProgressChoice, painter_for
+from toolkit.sweep._pushing import check_langfuse
 from toolkit.sweep._runner import Limits
 
 
@@ -94,6 +95,7 @@ def sweep(
     unknown: Unknown = "resend",
     take_over: bool = False,
     offline: Offline = "error",
+    langfuse: bool | str = False,
     progress: ProgressChoice = "auto",
     engine: Engine | None = None,
 ) -> Results:
@@ -146,6 +148,9 @@ def sweep(
             be gone, such as one on another machine.
         offline: `snapshot` = when a prompt source cannot be reached, its prompts are taken as the run store last saw
             them, and every row says so in `prompt_source`; `error` = the sweep is refused.
+        langfuse: Whether the answers are pushed to Langfuse as they come, as `results.to_langfuse` does it; a text is
+            the name that they are pushed under. It slows nothing down and fails nothing: what Langfuse does not take is
+            told in one warning, and `results.to_langfuse()` brings it later. The end waits for it at most five seconds.
         progress: `auto` = a line in a notebook, a bar in a terminal, nothing elsewhere; `off` = nothing.
         engine: A configuration of its own; `None` = the environment's.
 
@@ -153,6 +158,7 @@ def sweep(
         UsageError: If the grid is empty or an argument is wrong; nothing was sent.
         MissingVariablesError: If a prompt needs a variable that a row does not have; nothing was sent.
         PromptError: If a prompt cannot be resolved; nothing was sent.
+        MissingKeyError: If `langfuse` is asked for and its keys are not set; nothing was sent.
         StoreError: If something cannot be recorded; what had finished is kept.
 
     Example:
@@ -178,7 +184,7 @@ def sweep(
         offline=offline,
     )
     limits = Limits(concurrency=concurrency, timeout_s=timeout_s, prices=prices)
-    how = How(unknown=unknown, take_over=take_over)
+    how = How(unknown=unknown, take_over=take_over, langfuse=langfuse)
     return _sync.run(_prepare(engine, grid, limits, how, progress)).attend()
 
 
@@ -205,6 +211,7 @@ async def asweep(
     unknown: Unknown = "resend",
     take_over: bool = False,
     offline: Offline = "error",
+    langfuse: bool | str = False,
     progress: ProgressChoice = "auto",
     engine: Engine | None = None,
 ) -> Results:
@@ -228,7 +235,7 @@ async def asweep(
         offline=offline,
     )
     limits = Limits(concurrency=concurrency, timeout_s=timeout_s, prices=prices)
-    how = How(unknown=unknown, take_over=take_over)
+    how = How(unknown=unknown, take_over=take_over, langfuse=langfuse)
     run = await _sync.bridge(_prepare(engine, grid, limits, how, progress))
     return await run.attended()
 
@@ -256,6 +263,7 @@ def start_sweep(
     unknown: Unknown = "resend",
     take_over: bool = False,
     offline: Offline = "error",
+    langfuse: bool | str = False,
     progress: ProgressChoice = "auto",
     engine: Engine | None = None,
 ) -> Run:
@@ -288,7 +296,7 @@ def start_sweep(
         offline=offline,
     )
     limits = Limits(concurrency=concurrency, timeout_s=timeout_s, prices=prices)
-    how = How(unknown=unknown, take_over=take_over)
+    how = How(unknown=unknown, take_over=take_over, langfuse=langfuse)
     return _sync.run(_prepare(engine, grid, limits, how, progress)).begin()
 
 
@@ -297,4 +305,5 @@ async def _prepare(engine: Engine | None, grid: Grid, limits: Limits, how: How, 
     how.check()
     painter = painter_for(progress)
     engine = engine or default_engine()
+    check_langfuse(how.langfuse, engine)
     return await prepare_run(await make_plan(engine, grid), engine, limits, how, painter)
