@@ -1,5 +1,6 @@
 """Settings: the environment, config.yaml, and YAML that is data only."""
 
+from toolkit.config._callbacks import BOTH, Traced, traces_of
 from toolkit.config._file import (
     INTEGRATIONS,
     ConfigFile,
@@ -20,6 +21,7 @@ from toolkit.config._settings import (
 from toolkit.config._yaml import MAX_YAML_BYTES, load_yaml
 
 __all__ = [
+    "BOTH",
     "INTEGRATIONS",
     "LANGFUSE_CLOUD",
     "MAX_YAML_BYTES",
@@ -30,9 +32,11 @@ __all__ = [
     "LangfuseSettings",
     "PromptEntry",
     "Settings",
+    "Traced",
     "langfuse_from_environment",
     "load_yaml",
     "normal_host",
     "parse_config",
     "read_config",
+    "traces_of",
 ]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from toolkit._records import CHAT_PARAMS, EMPTY, FrozenDict
 from toolkit._redact import Secret
+from toolkit.config._callbacks import Traced, traces_of
 from toolkit.config._settings import durability
 from toolkit.config._yaml import load_yaml
 from toolkit.errors import ConfigError, ConfigWarning
@@ -143,6 +144,8 @@ class ConfigFile:
     """`toolkit_settings: {durability: full}`; `None` = what the environment says."""
     credentials: Credentials = Credentials()
     """Langfuse defaults of `litellm_settings`."""
+    traces: frozenset[Traced] = frozenset()
+    """Which calls are traced in Langfuse: `success_callback`, `failure_callback`, `callbacks` of `litellm_settings`."""
     master_key: Secret | None = None
     """What the proxy's clients must show; `None` = nothing."""
     master_key_unset: str | None = None
@@ -210,6 +213,7 @@ def parse_config(content: Any, *, where: str, environ: Mapping[str, str]) -> Con
         if "durability" in own
         else None,
         credentials=_credentials(settings, unset),
+        traces=traces_of(settings),
         master_key=_secret(master_key),
         master_key_unset=str(written) if master_key is None and written is not None else None,
     )

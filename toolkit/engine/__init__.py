@@ -25,6 +25,8 @@ from toolkit.engine._resolve import CompletionCall, Prepared, Way, prepare
 from toolkit.engine._retry import RetryPolicy, Tries, after_failure, backoff_s
 from toolkit.engine._route import Route, Target, choose, find_route, follow, targets
 from toolkit.engine._serve import Entry, Recorder, complete, stream_complete
+from toolkit.engine._trace import CallTrace, metadata_of, traced
+from toolkit.engine._tracing import Tracer, with_traces
 
 __all__ = [
     "DEFAULT_CONCURRENCY",
@@ -32,6 +34,7 @@ __all__ = [
     "FATAL_KINDS",
     "NOTHING",
     "Budget",
+    "CallTrace",
     "Caller",
     "Clock",
     "CompletionCall",
@@ -55,6 +58,7 @@ __all__ = [
     "Stream",
     "SystemClock",
     "Target",
+    "Tracer",
     "Tries",
     "Way",
     "WireObject",
@@ -78,12 +82,15 @@ __all__ = [
     "follow",
     "input_estimate",
     "make_call",
+    "metadata_of",
     "prepare",
     "set_default_engine",
     "spent_on",
     "stream_complete",
     "takeable",
     "targets",
+    "traced",
     "usd_words",
+    "with_traces",
     "worst_case",
 ]

@@ -12,8 +12,9 @@ from toolkit._redact import Secret
 from toolkit.config import Dialect
 from toolkit.engine._engine import Engine, default_engine
 from toolkit.engine._reply import ModelResponse, chunk_reply, completion_body
-from toolkit.engine._resolve import CompletionCall, Fallback, prepare
+from toolkit.engine._resolve import CompletionCall, Fallback, Way, prepare
 from toolkit.engine._serve import complete, stream_complete
+from toolkit.engine._trace import CallTrace, metadata_of, traced
 from toolkit.errors import UsageError
 from toolkit.prompts import SourceAccess
 from toolkit.providers import Access
@@ -41,10 +42,16 @@ class Stream:
     `next` and `anext` take one chunk; a loop behind them goes on from there.
     """
 
-    def __init__(self, chunks: AsyncIterator[Mapping[str, Any]]) -> None:
+    def __init__(self, chunks: AsyncIterator[Mapping[str, Any]], *, trace: CallTrace | None = None) -> None:
         self._chunks = chunks
+        self._trace = trace
         self._plain: Iterator[ModelResponse] | None = None
         self._awaited: AsyncIterator[ModelResponse] | None = None
+
+    @property
+    def trace_url(self) -> str | None:
+        """Address of the call's trace in Langfuse once the stream has ended; `None` where calls are not traced."""
+        return None if self._trace is None else self._trace.find_url()
 
     def __iter__(self) -> Iterator[ModelResponse]:
         # Not kept here: a loop that is left lets go of its iterator, and that cancels the request.
@@ -103,11 +110,12 @@ async def acompletion(
     langfuse_secret, langfuse_secret_key = _secret(langfuse_secret), _secret(langfuse_secret_key)
     call = make_call({name: value for name, value in locals().items() if name not in ("params", "engine")}, params)
     engine = engine or default_engine()
+    trace = traced(engine, call)
     if stream:
         # What is wrong with the call is told by the call, not by the first chunk.
         prepared = await _sync.bridge(prepare(engine, call, draw=engine.rng.random()))
-        return Stream(stream_complete(engine, call, prepared=prepared))
-    return _reply(*await _sync.bridge(complete(engine, call)))
+        return Stream(stream_complete(engine, call, prepared=prepared, trace=trace), trace=trace)
+    return _reply(*await _sync.bridge(complete(engine, call, trace=trace)), trace)
 
 
 def completion(
@@ -171,10 +179,11 @@ def completion(
         engine: A configuration of its own; `None` = the one that `configure` set, else the environment's.
         **params: Chat parameters by their OpenAI names; `None` takes one of the prompt's away. `base_url` is another
             name of `api_base`, and the fields of `extra_body` are parameters like others.
+            `metadata` is not sent: it says `trace_user_id`, `session_id`, `tags`, `trace_name` of a traced call.
 
     Returns:
         An answer with `.choices[0].message.content`, `.usage`, `.model_dump()`, and `.prompt`, `.request`, `.cost`,
-        `.latency`; with `stream=True` an iterator of chunks with `.choices[0].delta.content`.
+        `.latency`, `.trace_url`; with `stream=True` an iterator of chunks with `.choices[0].delta.content`.
 
     Raises:
         UsageError: If the call makes no sense; the message names the argument.
@@ -190,10 +199,11 @@ def completion(
     langfuse_secret, langfuse_secret_key = _secret(langfuse_secret), _secret(langfuse_secret_key)
     call = make_call({name: value for name, value in locals().items() if name not in ("params", "engine")}, params)
     engine = engine or default_engine()
+    trace = traced(engine, call)
     if stream:
         prepared = _sync.run(prepare(engine, call, draw=engine.rng.random()))
-        return Stream(stream_complete(engine, call, prepared=prepared))
-    return _reply(*_sync.run(complete(engine, call)))
+        return Stream(stream_complete(engine, call, prepared=prepared, trace=trace), trace=trace)
+    return _reply(*_sync.run(complete(engine, call, trace=trace)), trace)
 
 
 def make_call(arguments: Mapping[str, Any], params: Mapping[str, Any]) -> CompletionCall:
@@ -232,6 +242,7 @@ def make_call(arguments: Mapping[str, Any], params: Mapping[str, Any]) -> Comple
         ignore_model=arguments["ignore_prompt_manager_model"],
         ignore_params=arguments["ignore_prompt_manager_optional_params"],
         params=_chat_params(params),
+        metadata=metadata_of(params.get("metadata")),
     )
 
 
@@ -320,8 +331,8 @@ def _secret(value: str | Secret | None) -> Secret | None:
     return Secret(value) if isinstance(value, str) and value else value or None
 
 
-def _reply(way: Any, outcome: Outcome) -> ModelResponse:
+def _reply(way: Way, outcome: Outcome, trace: CallTrace | None) -> ModelResponse:
     response = outcome.response
     assert response is not None  # noqa: S101  complete() raises when there is none
     body = completion_body(response, way.sent.request)
-    return ModelResponse(body, way.sent, response, outcome.cost_usd)
+    return ModelResponse(body, way.sent, response, outcome.cost_usd, None if trace is None else trace.find_url)

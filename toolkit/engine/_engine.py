@@ -17,6 +17,7 @@ from toolkit.engine._clock import Clock, SystemClock
 from toolkit.engine._entries import entry_access, entry_prompt_id, is_inline, source_of
 from toolkit.engine._limits import Slots
 from toolkit.engine._offline import Offline, is_outage, last_seen
+from toolkit.engine._tracing import Tracer, tracer_of, with_traces
 from toolkit.errors import PromptError, UsageError
 from toolkit.prompts import PromptReference, PromptSource, Sources, inline_source, parse_reference
 from toolkit.providers import Provider, Providers
@@ -32,6 +33,7 @@ class Engine:
         sources: Prompt sources by name, beside those the settings name; they win over built-ins of the same name.
         providers: Providers by name, beside those that are installed; they win over built-ins of the same name.
         config: A config.yaml that has been read; `None` = none.
+        tracer: Keeps traces of completion calls; `None` = the one that `config` asks for, if it does.
     """
 
     def __init__(
@@ -42,8 +44,11 @@ class Engine:
         sources: Mapping[str, PromptSource] | None = None,
         providers: Mapping[str, Provider] | None = None,
         config: ConfigFile | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.settings = _with_config(settings, config)
+        self.follows_environment = False
+        """True of the one that `default_engine` makes: what is set later in the environment holds for it, too."""
         self.config = config
         self.clock: Clock = SystemClock()
         self.rng = Random()  # noqa: S311  draws and jitter, not secrets
@@ -53,6 +58,7 @@ class Engine:
         self.http = http or HttpClient(idle_timeout_s=settings.idle_timeout_s, max_body_bytes=settings.max_answer_bytes)
         self.sources = Sources(self.settings, self.http, extra={**_inline(config), **(sources or {})})
         self.providers = Providers(self.http, extra=providers or {})
+        self.tracer = tracer or tracer_of(config, self.http)
         self._store: RunStore | None = None
         self._lock = threading.Lock()
 
@@ -113,6 +119,8 @@ class Engine:
 
     async def aclose(self) -> None:
         """Commits what waits, and closes connections, models and files."""
+        if self.tracer is not None:
+            await self.tracer.aclose()
         await self.sources.aclose()
         await self.providers.aclose()
         await self.http.aclose()
@@ -159,6 +167,8 @@ def default_engine() -> Engine:
         settings = Settings.from_environment()
         if _default is None or (_default.settings is not settings and _default.settings != settings):
             _default = Engine(settings)
+            # What was made with it may ask once more what is set: keys that are set after a sweep are keys.
+            _default.follows_environment = True
         return _default
 
 
@@ -169,12 +179,16 @@ def set_default_engine(engine: Engine | None) -> None:
         _default, _is_pinned = engine, engine is not None
 
 
-def configure(config: str | Path | None = None, *, dialect: Dialect | None = None) -> Engine:
+def configure(
+    config: str | Path | None = None, *, dialect: Dialect | None = None, langfuse: bool | None = None
+) -> Engine:
     """Makes a config.yaml the configuration of every call that names no other, and returns its engine.
 
     Args:
         config: The file: LiteLLM's `model_list`, `prompts` and settings; `None` = the environment alone, as at first.
         dialect: `litellm` = messages as LiteLLM sends them, for calls that do not say; `None` = what the file says.
+        langfuse: Whether completions are traced in Langfuse; `None` = what the file says in LiteLLM's
+            `success_callback`, `failure_callback` and `callbacks`.
 
     Raises:
         ConfigError: If the file cannot be read or says something impossible; names the file and the key.
@@ -185,7 +199,7 @@ def configure(config: str | Path | None = None, *, dialect: Dialect | None = Non
     """
     if dialect not in (None, "toolkit", "litellm"):
         raise UsageError(f"`dialect` is 'toolkit' or 'litellm'; got {dialect!r}.")
-    if config is None and dialect is None:
+    if config is None and dialect is None and langfuse in (None, False):
         set_default_engine(None)
         return default_engine()
     if not isinstance(config, str | PathLike | None):
@@ -193,6 +207,6 @@ def configure(config: str | Path | None = None, *, dialect: Dialect | None = Non
     read = ConfigFile(path="") if config is None else read_config(config)
     if dialect is not None:
         read = replace(read, dialect=dialect)
-    engine = Engine(Settings.from_environment(), config=read)
+    engine = Engine(Settings.from_environment(), config=with_traces(read, langfuse))
     set_default_engine(engine)
     return engine

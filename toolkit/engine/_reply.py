@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -134,9 +134,10 @@ class ModelResponse(WireObject):
         sent: What was sent.
         response: The answer as a record.
         cost_usd: USD; `None` = unknown.
+        trace_url: Address of its trace, or what finds it out; `None` = it is not traced.
     """
 
-    __slots__ = ("_cost_usd", "_response", "_sent")
+    __slots__ = ("_cost_usd", "_response", "_sent", "_trace_url")
 
     def __init__(
         self,
@@ -144,18 +145,20 @@ class ModelResponse(WireObject):
         sent: Sent | None = None,
         response: Response | None = None,
         cost_usd: float | None = None,
+        trace_url: str | Callable[[], str | None] | None = None,
     ) -> None:
         super().__init__(fields)
         object.__setattr__(self, "_sent", sent)
         object.__setattr__(self, "_response", response)
         object.__setattr__(self, "_cost_usd", cost_usd)
+        object.__setattr__(self, "_trace_url", trace_url)
 
     def __getattr__(self, name: str) -> Any:
         # The SDK's answers and chunks always have these, and readers ask `if chunk.usage:`.
         return None if name in _OPTIONAL and name not in self._fields else super().__getattr__(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self._fields), self._sent, self._response, self._cost_usd)
+        return type(self), (dict(self._fields), self._sent, self._response, self._cost_usd, self.trace_url)
 
     @property
     def prompt(self) -> PromptUsed | None:
@@ -186,6 +189,12 @@ class ModelResponse(WireObject):
     def latency(self) -> float | None:
         """Seconds from sending to the last byte, of the successful attempt alone."""
         return self._response.latency_s if self._response is not None else None
+
+    @property
+    def trace_url(self) -> str | None:
+        """Address of the call's trace in Langfuse; `None` where calls are not traced."""
+        told = self._trace_url
+        return told() if callable(told) else told  # type: ignore[no-any-return]  # a slot set past __setattr__
 
 
 def completion_body(response: Response, request: Request, *, model: str | None = None) -> dict[str, Any]:

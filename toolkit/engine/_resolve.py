@@ -55,6 +55,8 @@ class CompletionCall:
     ignore_model: bool = False
     ignore_params: bool = False
     params: FrozenDict = EMPTY
+    metadata: FrozenDict = EMPTY
+    """What is told of the call where it is traced, by LiteLLM's names; never sent to a provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,9 @@ class Prepared:
     ways: tuple[Way, ...]
     """The first is what was asked for; the others are its fallbacks, in order."""
     variables: FrozenDict
+    source_access: SourceAccess | None = None
+    """Where the prompt's source is, or a traced call's project, when the call or config.yaml says so; `None` = as the
+    settings have it."""
 
 
 async def prepare(engine: Engine, call: CompletionCall, *, draw: float) -> Prepared:
@@ -89,7 +94,7 @@ async def prepare(engine: Engine, call: CompletionCall, *, draw: float) -> Prepa
         UnknownNameError: If there is no such model or provider.
     """
     target = follow(call.model, engine.config, draw=draw)
-    prompt, entry = await _find_prompt(engine, call, target)
+    prompt, entry, access = await _find_prompt(engine, call, target)
     variables = _variables(call, target)
     messages = _messages(engine, call, prompt, variables)
     chosen, model_source = _choose_model(engine, call, target, prompt, entry, draw=draw)
@@ -104,12 +109,13 @@ async def prepare(engine: Engine, call: CompletionCall, *, draw: float) -> Prepa
             params=FrozenDict({**call.params, **fallback.params}),
         )
         ways.append(_way(engine, alone, prompt, entry, messages, other, first=other, model_source=source))
-    return Prepared(ways=tuple(ways), variables=variables)
+    return Prepared(ways=tuple(ways), variables=variables, source_access=access)
 
 
 async def _find_prompt(
     engine: Engine, call: CompletionCall, target: Target
-) -> tuple[Prompt | None, PromptEntry | None]:
+) -> tuple[Prompt | None, PromptEntry | None, SourceAccess | None]:
+    """The managed prompt, the entry of config.yaml that names it, and where its source is, if that is said."""
     prompt_id = call.prompt_id or first_set(target.deployments, "prompt_id")
     entries = engine.config.prompts if engine.config is not None else {}
     entry = entries.get(str(prompt_id)) if prompt_id is not None else None
@@ -126,24 +132,26 @@ async def _find_prompt(
                 f"The model {call.model!r} asks {source!r} for a prompt and `prompt_id` is not given{why}; "
                 "give prompt_id='...', or leave the prefix away to send messages."
             )
-        return None, None
+        # Who is not asked for a prompt may be the one to tell of the call.
+        return None, None, _source_access(engine, call, target, None) if engine.tracer is not None else None
     if source is None:
         raise UsageError(
             f"`prompt_id` {prompt_id!r} is given and nothing says where that prompt is: write the model as "
             f"'langfuse/{call.model}' (or 'folder/...', 'humanloop/...'), or name it under `prompts:` in config.yaml."
         )
     version, label = _version(call, target, entry)
+    access = _source_access(engine, call, target, entry)
     try:
         prompt = await engine.sources.fetch(
             source,
             entry_prompt_id(entry) if entry is not None else str(prompt_id),
             version=version,
             label=label,
-            access=_source_access(engine, call, target, entry),
+            access=access,
         )
     except MissingKeyError as error:
         raise _named_by_config(error, engine, target, entry) from error
-    return prompt, entry
+    return prompt, entry, access
 
 
 def _named_by_config(

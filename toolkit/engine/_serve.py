@@ -52,6 +52,18 @@ class Recorder(Protocol):
         ...
 
 
+class Follower(Protocol):
+    """Follows a call from its beginning to its end."""
+
+    def following(self, recorder: Recorder | None) -> contextlib.AbstractContextManager[Recorder]:
+        """Gives a recorder that stands before `recorder`; when the block ends, the call is over."""
+        ...
+
+    def heard(self, chunk: Mapping[str, Any]) -> None:
+        """Hears a chunk of a streamed answer before the caller does."""
+        ...
+
+
 class NoLedger:
     """Keeps nothing: the caller has the answer in hand."""
 
@@ -66,7 +78,8 @@ class NoLedger:
         """Keeps nothing."""
 
 
-_UNKEPT = Entry(ledger=NoLedger(), run_id="", trial_id="")
+NOT_KEPT = Entry(ledger=NoLedger(), run_id="", trial_id="")
+"""Where a call is put that nobody keeps."""
 
 
 async def complete(
@@ -76,6 +89,7 @@ async def complete(
     recorder: Recorder | None = None,
     draw: float | None = None,
     prepared: Prepared | None = None,
+    trace: Follower | None = None,
 ) -> tuple[Way, Outcome]:
     """Returns the outcome of a call, and the way it went: the model asked for or the fallback that answered.
 
@@ -85,17 +99,21 @@ async def complete(
         recorder: Keeps the call; `None` = nobody does.
         draw: Chooses among deployments of one name; `None` = at random.
         prepared: The call, resolved already; `None` = done here.
+        trace: Follows the call; `None` = it is not traced.
 
     Raises:
         UsageError: As `prepare` does.
         ProviderError: If the last way failed.
     """
+    if trace is not None:
+        with trace.following(recorder) as followed:
+            return await complete(engine, call, recorder=followed, draw=draw, prepared=prepared)
     if prepared is None:
         prepared = await prepare(engine, call, draw=engine.rng.random() if draw is None else draw)
     last: ProviderError | None = None
     for way in prepared.ways:
         await way.route.provider.prepare(way.route.model)
-        entry = _UNKEPT if recorder is None else await recorder.open(prepared, way)
+        entry = NOT_KEPT if recorder is None else await recorder.open(prepared, way)
         caller = _caller(engine, call, way, entry)
         outcome, last = await exchange(way.sent.request, way.route.provider, trial_id=entry.trial_id, caller=caller)
         if last is None:
@@ -110,6 +128,7 @@ async def stream_complete(
     *,
     prepared: Prepared,
     recorder: Recorder | None = None,
+    trace: Follower | None = None,
 ) -> AsyncGenerator[Mapping[str, Any], None]:
     """Yields the chunks of a call in OpenAI's form; until the first, failures are tried again and fall back.
 
@@ -121,11 +140,21 @@ async def stream_complete(
         call: What was asked.
         prepared: As `prepare` made it: what is wrong with a call is told before its stream begins.
         recorder: Keeps the call; `None` = nobody does.
+        trace: Follows the call; `None` = it is not traced.
     """
+    if trace is not None:
+        with trace.following(recorder) as followed:
+            async with contextlib.aclosing(
+                stream_complete(engine, call, prepared=prepared, recorder=followed)
+            ) as chunks:
+                async for chunk in chunks:
+                    trace.heard(chunk)
+                    yield chunk
+        return
     last: ProviderError | None = None
     for way in prepared.ways:
         await way.route.provider.prepare(way.route.model)
-        entry = _UNKEPT if recorder is None else await recorder.open(prepared, way)
+        entry = NOT_KEPT if recorder is None else await recorder.open(prepared, way)
         streaming = _Streaming(_caller(engine, call, way, entry), way, entry)
         try:
             async with contextlib.aclosing(streaming.chunks()) as chunks:

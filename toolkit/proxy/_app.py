@@ -13,7 +13,17 @@ from typing import Any
 from urllib.parse import unquote
 
 from toolkit._redact import redact
-from toolkit.engine import Engine, Prepared, Way, complete, completion_body, prepare, stream_complete
+from toolkit.engine import (
+    CallTrace,
+    Engine,
+    Prepared,
+    Way,
+    complete,
+    completion_body,
+    prepare,
+    stream_complete,
+    traced,
+)
 from toolkit.errors import ToolkitError
 from toolkit.proxy._guard import Guard
 from toolkit.proxy._models import ServedModels
@@ -116,6 +126,8 @@ class ProxyApp:
         draw = sticky_draw(asked.call.model, sticky) if sticky else self._engine.rng.random()
         exchange = _Exchange(self._engine, self._models, asked, draw=draw, call_id=call_id, send=send)
         exchange.record = self._recorder.record(call_id=call_id, model=asked.call.model)
+        parent = headers.get(b"traceparent")
+        exchange.trace = traced(self._engine, asked.call, traceparent=parent.decode("latin-1") if parent else None)
         async with _until_gone(receive, exchange.record):
             try:
                 async with self._place():
@@ -168,6 +180,7 @@ class _Exchange:
     """One call from the request that was read to the answer that is sent."""
 
     record: CallRecord
+    trace: CallTrace | None = None
 
     def __init__(
         self, engine: Engine, models: ServedModels, asked: Asked, *, draw: float, call_id: str, send: Send
@@ -197,7 +210,9 @@ class _Exchange:
             await _send_answer(self._send, _failed(error), headers)
 
     async def _whole(self, prepared: Prepared, headers: list[tuple[bytes, bytes]]) -> None:
-        way, outcome = await complete(self._engine, self._asked.call, recorder=self.record, prepared=prepared)
+        way, outcome = await complete(
+            self._engine, self._asked.call, recorder=self.record, prepared=prepared, trace=self.trace
+        )
         assert outcome.response is not None  # noqa: S101  complete() raises when there is none
         body = completion_body(outcome.response, way.sent.request, model=self._alias)
         if outcome.cost_usd is not None:
@@ -205,7 +220,9 @@ class _Exchange:
         await _send_answer(self._send, Answer(status=200, body=body), headers)
 
     async def _stream(self, prepared: Prepared, headers: list[tuple[bytes, bytes]]) -> None:
-        chunks = stream_complete(self._engine, self._asked.call, recorder=self.record, prepared=prepared)
+        chunks = stream_complete(
+            self._engine, self._asked.call, recorder=self.record, prepared=prepared, trace=self.trace
+        )
         async with contextlib.aclosing(chunks):
             # A failure before the first chunk still has a status of its own.
             first = await anext(chunks, None)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from toolkit._records import CHAT_PARAMS, FrozenDict
-from toolkit.engine import CompletionCall
+from toolkit.engine import CompletionCall, metadata_of
 from toolkit.proxy._refusal import Refused
 
 MAX_BODY_BYTES = 10_000_000
@@ -112,6 +112,7 @@ def read_call(body: Mapping[str, Any], *, model: str | None = None) -> Asked:
         prompt_label=_text(body, "prompt_label"),
         stream=bool(stream),
         params=FrozenDict(params),
+        metadata=metadata_of(body.get("metadata")),
     )
     return Asked(call=call, stream=bool(stream), user=_text(body, "user"), dropped=tuple(dropped))
 

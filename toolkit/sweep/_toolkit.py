@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit import _sync
 from toolkit.config import Settings, read_config
-from toolkit.engine import Engine, acompletion, completion
+from toolkit.engine import Engine, acompletion, completion, with_traces
 from toolkit.results import Results
 from toolkit.sweep._live import Run
 from toolkit.sweep._opened import open_run, runs
@@ -25,6 +25,7 @@ class Toolkit:
         config: A config.yaml; `None` = the environment alone.
         home: Folder of its run store; `None` = `TOOLKIT_HOME`, else `.toolkit`.
         prompts: Folder of its `.prompt` files; `None` = what config.yaml says, else `TOOLKIT_PROMPTS`, else `prompts`.
+        langfuse: Whether its completions are traced in Langfuse; `None` = what config.yaml says.
 
     Raises:
         ConfigError: If the file cannot be read or says something impossible.
@@ -35,7 +36,12 @@ class Toolkit:
     """
 
     def __init__(
-        self, config: str | Path | None = None, *, home: str | Path | None = None, prompts: str | Path | None = None
+        self,
+        config: str | Path | None = None,
+        *,
+        home: str | Path | None = None,
+        prompts: str | Path | None = None,
+        langfuse: bool | None = None,
     ) -> None:
         settings = Settings.from_environment()
         if home is not None:
@@ -44,7 +50,7 @@ class Toolkit:
         if prompts is not None:
             settings = replace(settings, prompts_folder=Path(prompts))
             read = replace(read, prompt_directory=None) if read is not None else None
-        self.engine = Engine(settings, config=read)
+        self.engine = Engine(settings, config=with_traces(read, langfuse))
 
     def completion(self, *arguments: Any, **options: Any) -> Any:
         """As `toolkit.completion`."""
