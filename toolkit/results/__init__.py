@@ -2,6 +2,7 @@
 
 from toolkit.results._arm_comparison import ArmComparison
 from toolkit.results._audit import Audit, Check
+from toolkit.results._case_table import case_table
 from toolkit.results._columns import Column, Row, cell_text
 from toolkit.results._compare import compare_arms
 from toolkit.results._diff import CaseDiff, Diff, Piece, word_diff
@@ -67,6 +68,7 @@ __all__ = [
     "VoteReport",
     "agreement_of",
     "arm_labels",
+    "case_table",
     "cell_text",
     "check_target",
     "columns_of",

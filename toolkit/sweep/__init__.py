@@ -3,6 +3,8 @@
 from toolkit.sweep._bisect import Bisection, BisectStep, bisect
 from toolkit.sweep._drafts import based_on, check_draft, push_draft, push_prompt
 from toolkit.sweep._execution import last_results
+from toolkit.sweep._from_langfuse import from_langfuse
+from toolkit.sweep._from_traffic import from_traffic
 from toolkit.sweep._live import Run, live_run
 from toolkit.sweep._opened import open_run, runs
 from toolkit.sweep._plan import Plan
@@ -25,6 +27,8 @@ __all__ = [
     "based_on",
     "bisect",
     "check_draft",
+    "from_langfuse",
+    "from_traffic",
     "last_results",
     "live_run",
     "open_run",
