@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         Toolkit,
         asweep,
         bisect,
+        drift,
         from_langfuse,
         from_traffic,
         last_results,
@@ -105,6 +106,7 @@ _HOMES = {
     "contains": "toolkit.scorers",
     "cost": "toolkit.scorers",
     "doctor": "toolkit._doctor",
+    "drift": "toolkit.sweep",
     "edit_similarity": "toolkit.scorers",
     "estimate_tokens": "toolkit.providers",
     "exact": "toolkit.scorers",
@@ -143,6 +145,7 @@ _HOMES = {
 # Results show themselves by what lies above them.
 _shown_by("grid", "toolkit.widgets:CompareGrid")
 _shown_by("progress", "toolkit.widgets:RunProgress")
+_shown_by("promotion", "toolkit.widgets:PromotionBox")
 _shown_by("vote", "toolkit.widgets:BlindVote")
 
 # What `%load_ext toolkit` and `%unload_ext toolkit` look for.
@@ -184,6 +187,7 @@ __all__ = [
     "contains",
     "cost",
     "doctor",
+    "drift",
     "edit_similarity",
     "estimate_tokens",
     "exact",

@@ -14,7 +14,19 @@ from tests.results import runs
 from toolkit import _sync
 from toolkit._records import EMPTY, Case, Response, Score
 from toolkit.errors import UnknownNameError, UsageError
-from toolkit.scorers import as_scorer, as_scorers, contains, known_scorers, load_scorer, score_outcome
+from toolkit.scorers import (
+    as_scorer,
+    as_scorers,
+    contains,
+    exact,
+    known_scorers,
+    latency,
+    load_scorer,
+    numeric,
+    rebuilt_scorer,
+    regex,
+    score_outcome,
+)
 
 CASE = Case(index=0, variables=EMPTY, expected="hello")
 
@@ -256,3 +268,31 @@ def test_one_name_for_two():
     """Two scorers with one name are refused, because one would replace the other's scores."""
     with pytest.raises(UsageError, match="Two scorers are called 'lambda'"):
         as_scorers([lambda o: 1, lambda o: 2])
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [contains(), contains("refund", ignore_case=False), exact(name="mine"), numeric(tol=0.5), regex("a+"), latency()],
+    ids=lambda scorer: scorer.spec,
+)
+def test_what_is_kept_with_a_score_makes_its_scorer_again(scorer):
+    """A score has the call that made its scorer: the same name, the same options, the same version."""
+    score = Score(name=scorer.name, value=1.0, scorer=scorer.spec, scorer_version=scorer.version)
+    made = rebuilt_scorer(score)
+    assert (made.name, made.spec, made.version) == (scorer.name, scorer.spec, scorer.version)
+
+
+@pytest.mark.parametrize(
+    ("spec", "version"),
+    [
+        ("module:function", "1"),
+        ("by hand", "1"),
+        ("nothing(such=1)", "1"),
+        ("exact(ignore_case=False, strip=True)", "0"),
+        ("exact(ignore_case=print(), strip=True)", "1"),
+        ("contains(ignore_case=True, whole_word=Fal… #a1b2", "1"),
+    ],
+)
+def test_what_cannot_be_made_again_is_none(spec, version):
+    """A function, a person, an unknown or changed scorer and a call that would run something are not made again."""
+    assert rebuilt_scorer(Score(name="x", value=1.0, scorer=spec, scorer_version=version)) is None

@@ -15,6 +15,7 @@ from toolkit.errors import (
     UnusedVariableWarning,
     UsageError,
 )
+from toolkit.sweep import notes_alone
 from toolkit.testing import FakeProvider
 
 WORDS = [{"word": "a"}, {"word": "b"}]
@@ -75,6 +76,13 @@ def test_what_does_not_reach_the_wire_leaves_the_trial(make_engine):
             for row, t in (({"word": "a"}, 0), ({"word": "a", "expected": "A", "note": 7}, 0.0))
         ]
     assert plans[0].grid[0].trial_id == plans[1].grid[0].trial_id
+
+
+def test_notes_can_stand_in_the_plan_alone(make_engine, recwarn):
+    """Whoever shows a plan's notes can have them without the warnings."""
+    with notes_alone():
+        plan = tk.plan("fake:greet@1", "fake/x", [{"word": "a", "note": 7}], engine=make_engine())
+    assert ("'note'" in plan.notes[0], len(recwarn)) == (True, 0)
 
 
 @pytest.mark.parametrize("name", ["human", "id", "cluster", "expected"])

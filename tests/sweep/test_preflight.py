@@ -90,15 +90,27 @@ def test_the_block_reads_like_a_bill(make_engine):
     lines = repr(plan).splitlines()
     assert lines[0] == f"6 trials = 2 arms x 3 cases x 1 repeat; 0 stored, 4 to send  ({plan.run_id})"
     assert lines[1].split() == ["arm", "to", "send", "input", "tokens", "cost", "low", "expected", "worst"]
-    assert lines[2].startswith("  fake:greet@2 · fake/x · max_tokens=100  (baseline)")
+    assert lines[2].startswith("  x  (baseline)")
     assert lines[2].split()[-5:] == ["2", str(2 * INPUT.expected), "$0.000028", "$0.00082", "$0.0021"]
-    assert lines[4] == (f"  about {4 * INPUT.expected} input tokens in all ({4 * INPUT.low} to {4 * INPUT.high})")
-    assert lines[5].startswith("  about $0.0049 ($0.000084 to at most $0.0062); answers of models without stored ones")
-    assert lines[6:8] == [
+    assert lines[4] == "  in every arm: fake:greet@2 · max_tokens=100"
+    assert lines[5] == (f"  about {4 * INPUT.expected} input tokens in all ({4 * INPUT.low} to {4 * INPUT.high})")
+    assert lines[6].startswith("  about $0.0049 ($0.000084 to at most $0.0062); answers of models without stored ones")
+    assert lines[7:9] == [
         "  time unknown: not every model has stored answers to go by",
         "  budget $0.010, at most 100 calls",
     ]
-    assert lines[8].startswith("  note: row 2 repeats an earlier row")
+    assert lines[9].startswith("  note: row 2 repeats an earlier row")
+
+
+def test_arms_are_named_by_what_tells_them_apart(make_engine):
+    """Arms have the names of the results, with the label that was asked for; what all have in common is said once."""
+    prompts = ["fake:greet@production", "fake:greet@2"]
+    plan = tk.plan(prompts, "fake/x", WORDS, params={"temperature": 0}, engine=make_engine())
+    lines = repr(plan).splitlines()
+    assert [line.split("  ")[1] for line in lines[2:4]] == ["greet@1 [production]", "greet@2"]
+    assert lines[4].startswith("  in every arm: prompts of 'fake' · fake/x · ")
+    assert "temperature=0" in lines[4]
+    assert "greet@1 [production]" in plan._repr_html_()
 
 
 def test_the_line_is_the_block_in_short(make_engine):
@@ -134,7 +146,7 @@ def test_a_long_list_of_arms_is_cut(make_engine):
     models = [f"fake/m{number}" for number in range(42)]
     plan = make_plan(make_engine(), models=models, variables=[{"word": "a"}])
     lines = repr(plan).splitlines()
-    assert lines[41].startswith("  fake:greet@2 · fake/m39")
+    assert lines[41].startswith("  m39 ")
     assert lines[42] == "  and 2 more arms"
     assert plan.input_tokens.expected == 42 * INPUT.expected
 

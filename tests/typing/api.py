@@ -35,9 +35,10 @@ def managed() -> list[dict[str, object]]:
     move = newer.label("production")
     before: str | None = move.previous
     move.rollback()
+    draft: str = tk.push_prompt("support-reply", "Brief. {{question}}", message="brief", run=tk.last_results()).version
     tk.refresh()
     listed: pd.DataFrame = tk.prompts("reply", source="langfuse")
-    tk.sweep([reply, newer, "support-reply@2"], variables=listed, baseline=changes + str(before))
+    tk.sweep([reply, newer, "support-reply@2"], variables=listed, baseline=changes + str(before) + draft)
     apart = tk.prompt(name="odd@name", source="folder", version=3)
     return apart.render(dict.fromkeys(names, "b"), question="a")
 
@@ -151,3 +152,34 @@ def handed_over(results: tk.Results) -> str:
     opened.plot("gaps", theme="dark").savefig("gaps.svg")
     found = tk.bisect("reply", good=1, bad=len(frame), case={"question": "a"}, check=tk.contains("b"), repeats=3)
     return found.first_bad.version + "".join(words)
+
+
+def moved_and_watched(results: tk.Results) -> str:
+    """A label moved with proof and put back, and a sample asked again."""
+    done = results.promote("reply@2", "production", min_gain=0.0, max_regressions=2, max_cost_ratio=1.2, confirm=False)
+    state: str = done.confirm().rollback(force=True).write_evidence().state
+    passed: bool = done.gate.passed
+    report = tk.drift(results, sample=10, seed=1, repeats=2, budget_usd=0.5)
+    frames: list[pd.DataFrame] = [done.gate.df, report.df]
+    return state + str(passed) + str(len(frames)) + ", ".join(report.changed) + str(bool(report)) + str(done.evidence)
+
+
+async def pushed(results: tk.Results) -> str:
+    """Results where the team looks: while the sweep goes, and afterwards."""
+    there = tk.sweep(["reply@1"], "openai/small", langfuse="nightly").to_langfuse()
+    later = await results.ato_langfuse("nightly", dataset="words", patience_s=5.0, progress="off")
+    added: int = later.generations_new + later.scores_new + later.failed
+    url: str = results.traces["t1:0"] + later.experiments["reply@1"].url
+    return there.compare_url + url + str(added)
+
+
+def from_production(fetched: tk.Results) -> tk.Results:
+    """Cases out of a dataset, out of linked generations, and out of the proxy's calls."""
+
+    def masked(name: str, text: str) -> str:
+        return text.replace(name, "*")
+
+    items: pd.DataFrame = tk.from_langfuse("reviews", version="2026-11-01", metadata=["topic"], sample=10)
+    used = tk.from_langfuse(prompt="reply@8", since="7d", until="1d", sample="all", redact=masked, expected="output")
+    kept: pd.DataFrame = tk.from_traffic("reply", since="12h", seed=2, dedupe=False, redact=masked)
+    return tk.sweep("reply@*", variables=pd.concat([items, used, kept]), labels=["topic"]) if len(used) else fetched

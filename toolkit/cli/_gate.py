@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from toolkit.errors import UsageError
 
 if TYPE_CHECKING:  # pandas and numpy come with them, and `toolkit --help` needs none
     from toolkit.results import ArmComparison
-    from toolkit.stats import Interval, Standing
+    from toolkit.stats import Standing
 
 # Above this share of cases without a score in both arms, a gate does not pass: what is missing could be what is worse.
 _MOST_UNSCORED = 0.02
@@ -120,12 +119,11 @@ def decide(rule: Rule, compared: ArmComparison, *, cases: int, undecided_passes:
     found = compared.comparison
     missing = cases - found.n
     enough = found.n > 0 and missing <= _MOST_UNSCORED * cases
-    interval = compared.gain_interval
-    where: Standing = standing(interval, margin=rule.margin)
+    where: Standing = standing(compared.gain_interval, margin=rule.margin)
     if not enough and where == "not worse":
         where = "undecided"
     passed = where == "not worse" or (where == "undecided" and undecided_passes)
-    sentence = _sentence(rule, compared, where, missing=missing if not enough else 0, interval=interval)
+    sentence = _sentence(rule, compared, where, missing=missing if not enough else 0)
     return GateVerdict(
         rule=rule, arm=compared.arm, than=compared.baseline, standing=where, passed=passed, sentence=sentence
     )
@@ -135,8 +133,8 @@ def _setting(arm: Arm) -> tuple[str, object]:
     return arm.model, arm.params
 
 
-def _sentence(rule: Rule, compared: ArmComparison, where: Standing, *, missing: int, interval: Interval | None) -> str:
-    from toolkit.results import counted, margin_words
+def _sentence(rule: Rule, compared: ArmComparison, where: Standing, *, missing: int) -> str:
+    from toolkit.results import cases_to_clear, counted, margin_words
 
     by = f"on {compared.on_score} by more than {margin_words(rule.margin, compared.is_share)}"
     told = f": {compared.plain_gap}" if compared.comparison.n else ""
@@ -151,25 +149,10 @@ def _sentence(rule: Rule, compared: ArmComparison, where: Standing, *, missing: 
         lacking = f"{counted(missing, 'case')} {have} no score in one of the two"
         why = f"what is answered and not scored says why in reason.{compared.score}"
         return f"{cannot}; {lacking}. Next: run it again; {why}."
-    needed = _cases_needed(rule, compared, interval)
+    needed = cases_to_clear(compared, -rule.margin)
     more = (
         f"about {needed:,} cases would do if the gap stays"
         if needed is not None
         else "add cases, or accept a larger loss"
     )
     return f"{cannot}. Next: {more}."
-
-
-def _cases_needed(rule: Rule, compared: ArmComparison, interval: Interval | None) -> int | None:
-    """Cases with which the interval would end above the margin, were the gap the one seen."""
-    from toolkit.stats import ties_needed
-
-    found = compared.comparison
-    room = rule.margin + compared.gain
-    if interval is None or room <= 0:
-        return None
-    if found.wins == found.losses == 0:
-        return ties_needed(rule.margin, level=compared.level)
-    half = (interval.high - interval.low) / 2
-    needed = math.ceil(found.n * (half / room) ** 2)
-    return needed if needed > found.n else None

@@ -7,6 +7,7 @@ from toolkit.results._columns import Column, Row, cell_text
 from toolkit.results._compare import compare_arms
 from toolkit.results._diff import CaseDiff, Diff, Piece, word_diff
 from toolkit.results._drift import Change, Drift
+from toolkit.results._drift_report import DriftReport, ServedChange, drift_report
 from toolkit.results._early import STOPPED, looks
 from toolkit.results._explain import Difference, Explanation
 from toolkit.results._export import check_target
@@ -24,6 +25,9 @@ from toolkit.results._langfuse_face import LateTraces
 from toolkit.results._listing import Frame, listing
 from toolkit.results._load import load
 from toolkit.results._pandas import load_soon
+from toolkit.results._promotion import Promotion
+from toolkit.results._promotion_gate import Condition, Gate, cases_to_clear
+from toolkit.results._promotion_proposal import Proposal
 from toolkit.results._pushed import Pushed, PushedExperiment
 from toolkit.results._raw import raw_trial
 from toolkit.results._results import Results
@@ -50,31 +54,39 @@ __all__ = [
     "Check",
     "Chip",
     "Column",
+    "Condition",
     "Diff",
     "Difference",
     "Drift",
+    "DriftReport",
     "Explanation",
     "Finding",
     "Frame",
+    "Gate",
     "Judging",
     "Key",
     "LateTraces",
     "Piece",
+    "Promotion",
+    "Proposal",
     "Pushed",
     "PushedExperiment",
     "Results",
     "Row",
     "Safe",
+    "ServedChange",
     "VoteReport",
     "agreement_of",
     "arm_labels",
     "case_table",
+    "cases_to_clear",
     "cell_text",
     "check_target",
     "columns_of",
     "compare_arms",
     "counted",
     "counted_reasons",
+    "drift_report",
     "element",
     "escaped",
     "failure_message",

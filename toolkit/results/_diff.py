@@ -272,11 +272,21 @@ def _cut(piece: Piece) -> str:
 
 
 def _marked(case: CaseDiff) -> str:
+    return pieces_text(_shown_pieces(case))
+
+
+def pieces_text(pieces: Sequence[Piece]) -> str:
+    """Returns pieces as one text, what was removed as `[-so-]` and what was added as `{+so+}`."""
     marks = {"kept": ("", ""), "removed": ("[-", "-]"), "added": ("{+", "+}")}
-    return "".join(f"{marks[piece.kind][0]}{piece.text}{marks[piece.kind][1]}" for piece in _shown_pieces(case))
+    return "".join(f"{marks[piece.kind][0]}{piece.text}{marks[piece.kind][1]}" for piece in pieces)
 
 
 def _html_words(case: CaseDiff) -> list[Safe | str]:
+    return pieces_html(_shown_pieces(case))
+
+
+def pieces_html(pieces: Sequence[Piece]) -> list[Safe | str]:
+    """Returns pieces as HTML, what was removed and what was added marked."""
     styles = {
         "removed": "background:rgba(211,47,47,.18)",
         "added": "background:rgba(46,125,50,.2);text-decoration:none",
@@ -284,5 +294,5 @@ def _html_words(case: CaseDiff) -> list[Safe | str]:
     tags = {"removed": "del", "added": "ins"}
     return [
         piece.text if piece.kind == "kept" else element(tags[piece.kind], piece.text, style=styles[piece.kind])
-        for piece in _shown_pieces(case)
+        for piece in pieces
     ]

@@ -23,6 +23,8 @@ from toolkit.results._judging import Judging
 from toolkit.results._labels import arm_labels
 from toolkit.results._langfuse_face import LangfuseFace, LateTraces
 from toolkit.results._pandas import pd
+from toolkit.results._promotion_face import PromotionFace
+from toolkit.results._promotion_source import FindSource
 from toolkit.results._raw import raw_trial
 from toolkit.results._score_face import ScoreFace
 from toolkit.results._scoring import Ask
@@ -33,7 +35,7 @@ from toolkit.results._vote_face import Ballots, VoteFace
 from toolkit.results._words import counted
 
 
-class Results(GridFace, ScoreFace, VoteFace, DecisionFace, LangfuseFace, Faces):
+class Results(GridFace, ScoreFace, VoteFace, DecisionFace, PromotionFace, LangfuseFace, Faces):
     """What a run gave: `df` and everything that is computed from it.
 
     Args:
@@ -47,6 +49,7 @@ class Results(GridFace, ScoreFace, VoteFace, DecisionFace, LangfuseFace, Faces):
         check_drift: Asks the prompt sources what has changed; `None` = they are not known.
         ask: Has a model asked about the answers, for judges; `None` = none can be asked.
         ballots: Keeps votes; `None` = only this object does.
+        find_source: Gives a prompt source by its name, to move labels there; `None` = none can be moved.
         outlet: Tells where the run can be pushed; `None` = what the environment says, noted in this object alone.
         traces: Address of the trace of each trial that was pushed, by trial id; `None` = none was.
     """
@@ -64,6 +67,7 @@ class Results(GridFace, ScoreFace, VoteFace, DecisionFace, LangfuseFace, Faces):
         check_drift: Callable[[RunView], Drift] | None = None,
         ask: Ask | None = None,
         ballots: Ballots | None = None,
+        find_source: FindSource | None = None,
         outlet: Callable[[], Outlet] | None = None,
         traces: Mapping[str, str] | None = None,
     ) -> None:
@@ -77,6 +81,7 @@ class Results(GridFace, ScoreFace, VoteFace, DecisionFace, LangfuseFace, Faces):
         self._check_drift = check_drift
         self._ask = ask
         self._ballots = ballots
+        self._find_source = find_source
         self._outlet = outlet
         self._traces: Mapping[str, str] = {} if traces is None else traces
         self._compare_url: str | None = None

@@ -17,7 +17,7 @@ from toolkit.scorers._judge import (
 )
 from toolkit.scorers._measure import cost, latency, length
 from toolkit.scorers._overlap import bleu, edit_similarity, rouge_l
-from toolkit.scorers._registry import as_scorers, known_scorers, load_scorer
+from toolkit.scorers._registry import as_scorers, known_scorers, load_scorer, rebuilt_scorer
 from toolkit.scorers._rule import RuleScorer
 from toolkit.scorers._scorer import FunctionScorer, Scorer, as_scorer, is_lower_better, is_refused, scorer, why_not
 from toolkit.scorers._scoring import score_outcome, score_outcomes
@@ -63,6 +63,7 @@ __all__ = [
     "numeric",
     "one_of",
     "read_judgement",
+    "rebuilt_scorer",
     "regex",
     "rouge_l",
     "score_outcome",

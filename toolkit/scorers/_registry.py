@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from toolkit._plugins import known_plugins, load_plugin
+from toolkit._records import Score
 from toolkit.errors import UsageError
 from toolkit.scorers._scorer import Scorer, as_scorer
 
@@ -50,6 +52,32 @@ def load_scorer(name: str, **options: Any) -> Scorer:
     except TypeError as error:
         raise UsageError(f"The scorer {name!r} cannot be made with {options!r}: {error}.") from error
     return as_scorer(made)
+
+
+def rebuilt_scorer(score: Score) -> Scorer | None:
+    """Returns the scorer that gave a score, made again from what is kept with it.
+
+    `None` where that does not say enough: a function, a scorer with long options, or one that has changed since.
+
+    Example:
+        >>> found = rebuilt_scorer(Score(name="mine", value=1.0, scorer="contains(ignore_case=True, whole_word=False)"))
+        >>> found.name, found.spec
+        ('mine', 'contains(ignore_case=True, whole_word=False)')
+    """
+    try:
+        call = ast.parse(score.scorer, mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            return None
+        given = [ast.literal_eval(each) for each in call.args]
+        options = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
+        # Which way a measure counts is said for readers and is no argument of those that are always so.
+        options.pop("lower_is_better", None)
+        factory = load_plugin(GROUP, call.func.id, builtins=BUILTINS, what="scorer")
+        made = as_scorer(factory(*given, **options, name=score.name))
+    except (SyntaxError, ValueError, TypeError, UsageError):
+        return None
+    is_same = (made.name, made.spec, made.version) == (score.name, score.scorer, score.scorer_version)
+    return made if is_same else None
 
 
 def known_scorers() -> list[str]:

@@ -6,6 +6,7 @@ from toolkit.stats._bootstrap import Bootstrapped, PairedStatistic, bootstrap_pa
 from toolkit.stats._bradley_terry import BradleyTerry, bradley_terry, elo, elo_expected
 from toolkit.stats._compare import Comparison, compare_paired, compare_worst_case
 from toolkit.stats._early import Course, course_interval, follow
+from toolkit.stats._exchange import Exchange, compare_answers
 from toolkit.stats._independent import compare_independent, fisher, newcombe
 from toolkit.stats._intervals import Estimate, Interval, clopper_pearson, estimate, mean_interval, wilson
 from toolkit.stats._judges import Agreement, BothOrders, JudgeReport, Verdict, judge_agreement, judge_report
@@ -58,6 +59,7 @@ __all__ = [
     "Components",
     "Course",
     "Estimate",
+    "Exchange",
     "Flips",
     "Interval",
     "JudgeReport",
@@ -87,6 +89,7 @@ __all__ = [
     "clopper_pearson",
     "cohen_kappa",
     "cohen_kappa_of",
+    "compare_answers",
     "compare_independent",
     "compare_medians",
     "compare_paired",

@@ -8,7 +8,7 @@ from typing import Protocol
 from toolkit._records import Arm, Case
 from toolkit.engine import usd_words
 from toolkit.providers import Estimate
-from toolkit.results import counted, element, for_screen, joined
+from toolkit.results import arm_labels, counted, element, for_screen, joined
 from toolkit.sweep._preflight import (
     ASSUMED_OUTPUT_TOKENS,
     ArmEstimate,
@@ -68,6 +68,8 @@ _SHOWN_ARMS = 40
 _CELL = "padding:.2em .6em;border-bottom:1px solid rgba(128,128,128,.4);vertical-align:top;"
 _TEXT = _CELL + "text-align:left;white-space:pre-wrap"
 _NUMBER = _CELL + "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+_TABLE = "border-collapse:collapse;margin:.3em 0"
+_LINE = "margin:.25em 0"
 
 
 def bill_line(plan: Planned) -> str:
@@ -92,7 +94,13 @@ def bill_text(plan: Planned) -> str:
         for row in rows
     ]
     return "\n".join(
-        [_headline(plan), *table, *_more_arms(plan), *(f"  {line}" for line in _totals(plan)), *_notes(plan)]
+        [
+            _headline(plan),
+            *table,
+            *_more_arms(plan),
+            *(f"  {line}" for line in (*_shared(plan), *_totals(plan))),
+            *_notes(plan),
+        ]
     )
 
 
@@ -112,12 +120,14 @@ def bill_html(plan: Planned) -> str:
         )
         for row in _rows(plan)
     ]
-    lines = [*_more_arms(plan), *_totals(plan), *_notes(plan)]
+    table = element("table", element("thead", heading), element("tbody", joined(body)), style=_TABLE)
+    lines = [*_more_arms(plan), *_shared(plan), *_totals(plan)]
     return element(
         "div",
-        element("p", element("strong", _headline(plan))),
-        element("table", element("thead", heading), element("tbody", joined(body)), style="border-collapse:collapse"),
-        [element("p", line.strip(), style="margin:.3em 0") for line in lines],
+        element("p", element("strong", _headline(plan)), class_="toolkit-headline", style="margin:.3em 0"),
+        element("div", table, style="overflow-x:auto"),
+        [element("p", line.strip(), style=_LINE) for line in lines],
+        [element("p", f"⚠ {line.strip()}", style=f"{_LINE};font-weight:600") for line in _notes(plan)],
         class_="tex2jax_ignore mathjax_ignore",
     )
 
@@ -133,9 +143,10 @@ def _headline(plan: Planned) -> str:
 def _rows(plan: Planned) -> list[Sequence[str]]:
     found: list[Sequence[str]] = []
     estimates = plan.preflight.arms if plan.preflight is not None else (None,) * len(plan.arms)
-    for arm, estimate in list(zip(plan.arms, estimates, strict=True))[:_SHOWN_ARMS]:
+    names = [_arm_words(arm) for arm in plan.arms] if len(plan.arms) == 1 else _short_names(plan.arms)
+    for arm, name, estimate in list(zip(plan.arms, names, estimates, strict=True))[:_SHOWN_ARMS]:
         mark = "  (baseline)" if arm.index == plan.baseline else ""
-        found.append((for_screen(_arm_words(arm) + mark, keep_lines=False), *_cells(estimate)))
+        found.append((for_screen(name + mark, keep_lines=False), *_cells(estimate)))
     return found
 
 
@@ -149,10 +160,49 @@ def _cells(estimate: ArmEstimate | None) -> tuple[str, ...]:
     return (f"{estimate.new:,}", f"{estimate.input_tokens.expected:,}", *costs)
 
 
+def _short_names(arms: Sequence[Arm]) -> list[str]:
+    """The names that the results will have for the arms; with a prompt that differs, the label it was asked for by."""
+    names = arm_labels(arms)
+    if len({_prompt_words(arm) for arm in arms}) == 1:
+        return names
+    return [f"{name}{_label_words(arm)}" for name, arm in zip(names, arms, strict=True)]
+
+
+def _shared(plan: Planned) -> list[str]:
+    """What the short names of several arms leave out, since all arms have it."""
+    if len(plan.arms) == 1:
+        return []
+    prompts, sources, models = (
+        {_prompt_words(arm) for arm in plan.arms},
+        {arm.prompt.source for arm in plan.arms},
+        {arm.model for arm in plan.arms},
+    )
+    params = set.intersection(*({_param_words(*each) for each in arm.params.items()} for arm in plan.arms))
+    first = plan.arms[0]
+    parts = [
+        *(prompts if len(prompts) == 1 else [f"prompts of {first.prompt.source!r}"] if len(sources) == 1 else []),
+        *(models if len(models) == 1 else []),
+        ", ".join(words for each in first.params.items() if (words := _param_words(*each)) in params),
+    ]
+    told = " · ".join(part for part in parts if part)
+    return [for_screen(f"in every arm: {told}", keep_lines=False)] if told else []
+
+
 def _arm_words(arm: Arm) -> str:
-    params = ", ".join(f"{name}={value!r}" for name, value in arm.params.items())
-    label = f" [{arm.prompt.label}]" if arm.prompt.label else ""
-    return f"{arm.prompt.reference}{label} · {arm.model}{' · ' + params if params else ''}"
+    params = ", ".join(_param_words(*each) for each in arm.params.items())
+    return f"{_prompt_words(arm)} · {arm.model}{' · ' + params if params else ''}"
+
+
+def _prompt_words(arm: Arm) -> str:
+    return f"{arm.prompt.reference}{_label_words(arm)}"
+
+
+def _label_words(arm: Arm) -> str:
+    return f" [{arm.prompt.label}]" if arm.prompt.label else ""
+
+
+def _param_words(name: str, value: object) -> str:
+    return f"{name}={value!r}"
 
 
 def _totals(plan: Planned) -> list[str]:

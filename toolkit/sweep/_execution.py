@@ -64,6 +64,7 @@ def results_of(done: Execution, prepare: Prepare, *, make: Callable[..., Results
         ballots=store,
         outlet=functools.partial(outlet_of, engine),
         traces=LateTraces(lambda: traces_of(store.delivered_to(done.run_id))),
+        find_source=engine.sources.get,
         sent=done.sent,
         since=done.since,
         note=done.note,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import hashlib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +41,7 @@ from toolkit.sweep._early import early_note, stopping_scorer
 from toolkit.sweep._known import look_up
 from toolkit.sweep._oversize import OnOversize, Oversize, find_oversize, oversize_note, suspect
 from toolkit.sweep._preflight import Caps, Preflight, check_affordable, weigh
-from toolkit.sweep._trials import Trials, trial_ids
+from toolkit.sweep._trials import Trials, asked_anew, trial_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,28 @@ class Grid:
     concurrency: int | None = None
     offline: Offline = "error"
     stop_early: Any = None
+    again: str = ""
+    """Names an occasion on which everything is asked anew: answers of other occasions do not serve."""
+
+
+@contextlib.contextmanager
+def notes_alone() -> Iterator[None]:
+    """Within it a plan's notes stand in the plan alone and are no warnings besides: for whoever shows them.
+
+    Example:
+        >>> with notes_alone():
+        ...     made = plan("reply", variables="cases.csv")    # doctest: +SKIP
+        >>> made.notes    # doctest: +SKIP
+        ("No prompt of this sweep reads 'colour'; not sent. ...",)
+    """
+    token = _warns.set(False)
+    try:
+        yield
+    finally:
+        _warns.reset(token)
+
+
+_warns = contextvars.ContextVar("_warns", default=True)
 
 
 async def make_plan(engine: Engine, grid: Grid) -> Plan:
@@ -196,7 +220,7 @@ async def make_plan(engine: Engine, grid: Grid) -> Plan:
         read_cases(grid.variables, expected=grid.expected, on_nan=grid.on_nan, labels=labels - read)
     check_variables(arms, cases)
     unused_notes = unused(arms, cases, labels=labels)
-    for note in unused_notes:
+    for note in unused_notes if _warns.get() else ():
         # It is made on the background loop, whose frames say nothing to a reader.
         warnings.warn_explicit(note, UnusedVariableWarning, filename="promptsweep", lineno=1)
     return plan_of(engine, arms, routes, cases, grid, baseline=baseline, notes=(*unused_notes, *duplicate_notes))
@@ -254,7 +278,7 @@ def _lay_out(
     ways = [led.ways[0] for led in routes]
     suspects, on_length = suspect(ways)
     ids = trial_ids(arms, routes, cases, grid.repeats, on_length=on_length)
-    trials = Trials(arms=arms, cases=cases, repeats=grid.repeats, ids=ids)
+    trials = Trials(arms=arms, cases=cases, repeats=grid.repeats, ids=asked_anew(ids, grid.again))
     found = find_oversize(arms, ways, cases, suspects)
     if not found:
         return trials, {}, ()

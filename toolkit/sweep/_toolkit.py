@@ -10,7 +10,8 @@ from typing import Any
 from toolkit import _sync
 from toolkit.config import Settings, read_config
 from toolkit.engine import Engine, acompletion, completion, with_traces
-from toolkit.results import Results
+from toolkit.results import DriftReport, Results
+from toolkit.sweep._drifting import drift
 from toolkit.sweep._live import Run
 from toolkit.sweep._opened import open_run, runs
 from toolkit.sweep._plan import Plan
@@ -79,6 +80,10 @@ class Toolkit:
     def resume(self, run_id: str, **options: Any) -> Results:
         """As `toolkit.resume`."""
         return resume(run_id, engine=self.engine, **options)
+
+    def drift(self, run: str | Results, **options: Any) -> DriftReport:
+        """As `toolkit.drift`."""
+        return drift(run, engine=self.engine, **options)
 
     def runs(self) -> list[str]:
         """As `toolkit.runs`."""

@@ -189,6 +189,21 @@ def trial_id(prompt: Prompt, request_key: str, repeat: int) -> str:
     )
 
 
+def asked_anew(ids: bytes, occasion: str) -> bytes:
+    """Returns other ids for the same trials, the same ones for the same occasion; an empty one leaves them as they are.
+
+    Args:
+        ids: As `trial_ids` gives them.
+        occasion: What tells this time of asking from others.
+    """
+    if not occasion:
+        return ids
+    return b"".join(
+        hashlib.sha256(f"{full_id(ids[start : start + _ID_BYTES])}/{occasion}".encode()).digest()[:_ID_BYTES]
+        for start in range(0, len(ids), _ID_BYTES)
+    )
+
+
 def _text(case: Case, name: str) -> str:
     value = case.variables[name]
     return value if type(value) is str else text_of(value, name=name, origin=None)

@@ -6,6 +6,17 @@ from toolkit.widgets._form_run import RunProgress
 from toolkit.widgets._grid import CompareGrid
 from toolkit.widgets._paint import Coalescer, guarded
 from toolkit.widgets._picker import PromptPicker
+from toolkit.widgets._promotion import PromotionBox
 from toolkit.widgets._vote import BlindVote
 
-__all__ = ["BlindVote", "Coalescer", "CodeLine", "CompareGrid", "PromptPicker", "RunProgress", "SweepForm", "guarded"]
+__all__ = [
+    "BlindVote",
+    "Coalescer",
+    "CodeLine",
+    "CompareGrid",
+    "PromotionBox",
+    "PromptPicker",
+    "RunProgress",
+    "SweepForm",
+    "guarded",
+]
