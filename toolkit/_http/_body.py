@@ -133,18 +133,24 @@ _DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite_o
 
 
 def describe_body(text: str) -> str:
-    """Returns one line on a body that should have been JSON: its kind and its beginning, credentials masked.
+    """Returns one line on a body that is not what was to come: its kind and its beginning, credentials masked.
 
     Example:
         >>> describe_body("<!DOCTYPE html><title>Login</title>")
         'an HTML page instead of JSON (a login page or a wrong address?): <!DOCTYPE html><title>Login</title>'
+        >>> describe_body('{"detail": "Not Found"}')
+        'JSON of another form than expected: {"detail": "Not Found"}'
     """
     beginning = redact(" ".join(text[:2000].split()))[:200]
     if not beginning:
         return "an empty body instead of JSON"
     if beginning.lower().startswith(("<!doctype", "<html", "<head", "<?xml")):
         return f"an HTML page instead of JSON (a login page or a wrong address?): {beginning}"
-    return f"a body that is not JSON: {beginning}"
+    try:
+        parse_json(text)
+    except (ValueError, RecursionError):
+        return f"a body that is not JSON: {beginning}"
+    return f"JSON of another form than expected: {beginning}"
 
 
 def decode_text(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:

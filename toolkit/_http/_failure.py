@@ -18,6 +18,11 @@ class HttpFailure(Exception):
         self.message = message
         self.request_sent = request_sent
 
+    @property
+    def is_untrusted(self) -> bool:
+        """True when a certificate is what failed; other failures of kind `tls` met a server that speaks otherwise."""
+        return self.kind == "tls" and "certificate" in self.message.lower()
+
 
 def sentence(error: BaseException) -> str:
     """Returns one line on another library's error, credentials masked."""

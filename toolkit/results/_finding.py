@@ -41,7 +41,8 @@ class Finding:
                 ],
             ),
         )
-        told = element("p", element("strong", self.sentence), style="white-space:pre-wrap")
+        first, _, more = self.sentence.partition("\n")
+        told = element("p", element("strong", first), f"\n{more}" if more else None, style="white-space:pre-wrap")
         return element("div", told, table, class_="toolkit-results tex2jax_ignore mathjax_ignore")
 
 
