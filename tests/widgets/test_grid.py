@@ -45,6 +45,40 @@ def test_a_page_gets_what_it_asked_for():
     assert [answer["page"]["query"]["page"], answer["page"]["rows"][0]["case"]] == [1, 25]
 
 
+def test_the_first_page_is_there_before_the_output_it_is_drawn_in(under_a_kernel):
+    """Shown for the first time, a grid sends its first page unasked; shown again as it was, it sends nothing."""
+    page = Page(some_results())
+    for sent in (["page"], []):
+        page.got.clear()
+        page.grid._repr_mimebundle_()
+        assert [name for content, _ in page.got for name in content] == sent
+
+
+def test_traces_that_are_made_later_are_shown(under_a_kernel):
+    """Displayed again after its run was pushed, a grid sends its page once more, with the addresses of the traces."""
+    results = some_results()
+    page = Page(results)
+    page.grid._repr_mimebundle_()
+    page.got.clear()
+    results._traces = {"t-0-0": "https://traces.example/a"}
+    page.grid._repr_mimebundle_()
+    page.grid._pages.flush()
+    assert page.got[-1][0]["page"]["rows"][0]["cells"][0]["trace"] == "https://traces.example/a"
+
+
+def test_the_trace_of_a_cell_is_asked_for():
+    """Asked for a trace the grid gives its address, also one made since the page was; where none is, what makes one."""
+    results = some_results()
+    page = Page(results)
+    page.ask(ask="page", query={})
+    results._traces = {"t-0-0": "https://traces.example/a", "t-1-0": "javascript:alert(1)"}
+    (answer,) = page.ask(ask="trace", case=0, repeat=0, arm=0, to="v1")
+    assert answer == {"trace": "https://traces.example/a", "to": "v1"}
+    for arm in (1, 2):
+        (answer,) = page.ask(ask="trace", case=0, repeat=0, arm=arm, to="v1")
+        assert answer == {"said": "No trace: results.to_langfuse() makes one."}
+
+
 def test_a_cell_opens_with_everything():
     """An opened cell has the whole answer, the messages that were sent, the request's params and the raw response."""
     (answer,) = Page(some_results()).ask(ask="cell", case=0, repeat=0, arm=2, to="v1")
@@ -262,6 +296,8 @@ def test_elsewhere_the_bundle_has_the_widget_too(monkeypatch):
         ({}, "", True),
         ({"JPY_SESSION_NAME": "x"}, "", True),
         ({"VSCODE_PID": "1"}, "", False),
+        ({"PYCHARM_HOSTED": "1"}, "", False),
+        ({"DATABRICKS_RUNTIME_VERSION": "15.4"}, "", False),
         ({"SERVER_SOFTWARE": "voila/0.5"}, "", False),
         ({}, "google.colab", False),
     ],

@@ -11,7 +11,7 @@ import pytest
 from tests.results import payloads, runs
 from toolkit._records import Score
 from toolkit.results import CaseGrid
-from toolkit.widgets._grid_state import PAGE, GridQuery, GridState, read_query
+from toolkit.widgets._grid_state import PAGE, GridQuery, GridState, read_query, web_address
 
 
 def a_state(**asked):
@@ -54,6 +54,44 @@ def cases(state):
 def test_filters_and_order(asked, shown):
     """A filter keeps the cases that its name says, a search looks at answers, cases and failures, in any case."""
     assert cases(a_state(**asked)) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "is_page"),
+    [
+        ("https://langfuse.example/project/p/traces/1?observation=2", True),
+        ("http://127.0.0.1:3000/project/p", True),
+        ("javascript:alert(1)", False),
+        ("JavaScript://x/%0aalert(1)", False),
+        ("data:text/html,<script>alert(1)</script>", False),
+        ("file:///etc/passwd", False),
+        ("//langfuse.example/traces/1", False),
+        ("/traces/1", False),
+        ("https:", False),
+        ("https://", False),
+        ("https://user:secret@langfuse.example/", False),
+        ("https://[langfuse.example/", False),
+        (" https://langfuse.example/", False),
+        ("https://langfuse.example/\u202egnp", False),
+        ("https://langfuse.example/\n", False),
+        ("", False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_a_link_leads_to_a_web_page_alone(address, is_page):
+    """An address is linked when it is one of the web, with nothing in it that hides where it leads."""
+    assert web_address(address) == (address if is_page else None)
+
+
+def test_answers_that_have_a_trace_tell_its_address():
+    """On a page, an answer or a failure with a trace has its address, and no other cell has any."""
+    state = GridState(a_state().grid, {"t-1-0": "https://traces.example/a", "t-1-4": "https://traces.example/b"})
+    cells = [(row["case"], arm, cell) for row in state.page()["rows"] for arm, cell in enumerate(row["cells"])]
+    assert [(case, arm, cell["trace"]) for case, arm, cell in cells if "trace" in cell] == [
+        (0, 1, "https://traces.example/a"),
+        (4, 1, "https://traces.example/b"),
+    ]
 
 
 def test_a_page_has_25_cases():

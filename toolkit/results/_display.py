@@ -15,8 +15,9 @@ from toolkit.results._columns import Row, as_json, title
 from toolkit.results._frame import rows_of_view, score_names
 from toolkit.results._grid import CaseGrid
 from toolkit.results._grid_html import BAD, CELL, FAINT, TABLE, grid_html
-from toolkit.results._html import Safe, element
+from toolkit.results._html import Safe, element, joined
 from toolkit.results._money import usd
+from toolkit.results._once import made_once
 from toolkit.results._pandas import pd
 from toolkit.results._screen import for_screen
 from toolkit.results._summary import summary_table
@@ -35,6 +36,7 @@ _BOX = (
     "font-family:var(--jp-content-font-family, system-ui, sans-serif);font-size:13px;line-height:1.4"
 )
 _NUMBER = f"{CELL};text-align:right;white-space:nowrap"
+_ARM = f"{CELL};min-width:8em;overflow-wrap:anywhere"
 _BAR = "display:inline-block;height:.7em;background:var(--jp-brand-color1, #1976d2);vertical-align:baseline"
 _BAR_PX = 60
 
@@ -69,7 +71,8 @@ def header_line(view: RunView, *, sent: int | None = None) -> str:
         if outcome.started_at is not None
     ]
     if spans:
-        parts.append(f"{_busy_s(spans):.2g} s" if _busy_s(spans) < 10 else f"{_busy_s(spans):,.0f} s")
+        busy_s = _busy_s(spans)
+        parts.append(f"{busy_s:.2g} s" if busy_s < 10 else f"{busy_s:,.0f} s")
     return " · ".join(parts)
 
 
@@ -92,7 +95,7 @@ class Told:
             view: The run.
             sent: Trials that were sent just now; `None` = not told.
         """
-        with without_collecting():
+        with without_collecting(), made_once():
             table, scores = summary_table(view), score_names(view)
             headers, rows = _cells_of(view, table, scores)
             means = [[table[title("score", name)].iloc[place] for name in scores] for place in range(len(rows))]
@@ -120,16 +123,25 @@ def html_form(view: RunView, told: Told, *, answers: Safe | None = None) -> Safe
         told: What there is to tell of it.
         answers: The grid of answers where it is made already.
     """
-    return element(
-        "div",
+    shown = answers if answers is not None else grid_html(CaseGrid(view))
+    return _boxed(_head_html(told), shown, element("p", HINT, style=FAINT))
+
+
+def head_form(told: Told) -> Safe:
+    """Returns what the form of a notebook has above the answers: header, verdict, one row an arm."""
+    return _boxed(_head_html(told))
+
+
+def _head_html(told: Told) -> Safe:
+    return joined(
         element("p", element("strong", told.header), style="margin:.3em 0"),
         element("div", told.verdict, style="white-space:pre-wrap;margin:.3em 0"),
-        _summary_html(told),
-        answers if answers is not None else grid_html(CaseGrid(view)),
-        element("p", HINT, style=FAINT),
-        class_="toolkit-results tex2jax_ignore mathjax_ignore",
-        style=_BOX,
+        element("div", _summary_html(told), style="overflow-x:auto"),
     )
+
+
+def _boxed(*children: Safe) -> Safe:
+    return element("div", *children, class_="toolkit-results tex2jax_ignore mathjax_ignore", style=_BOX)
 
 
 def summary_cells(view: RunView) -> tuple[list[str], list[list[str]]]:
@@ -210,7 +222,7 @@ def _whole_text(value: object) -> str:
 def _summary_html(told: Told) -> Safe:
     body = []
     for cells, means in zip(told.rows, told.means, strict=True):
-        shown: list[Safe] = [element("th", cells[0], scope="row", style=CELL)]
+        shown: list[Safe] = [element("th", cells[0], scope="row", style=_ARM)]
         for column, cell in enumerate(cells[1:], start=1):
             mean = means[column - 1] if column <= len(means) else None
             is_bad = told.headers[column] == "failed" and cell != "0" and column > len(means)

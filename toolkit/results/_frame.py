@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from toolkit._collecting import without_collecting
-from toolkit._records import Outcome, RunView, Score, Status, Trial
+from toolkit._records import RunView, Score, Status
 from toolkit.results._columns import ANSWER, IDENTITY, TEXT, Column, Field, Row, TextField, cell_text, title
+from toolkit.results._once import shareable
 from toolkit.results._pandas import pd
 from toolkit.store import CACHE_SOURCE, measures_of
 
@@ -79,6 +80,7 @@ def columns_of(view: RunView) -> list[Column]:
     return [*IDENTITY, *params, *variables, *ANSWER, *scores, *reasons]
 
 
+@shareable
 def score_names(view: RunView) -> list[str]:
     """Returns the names of the scores, in the order in which the trials show them first."""
     names: dict[str, None] = {}
@@ -100,30 +102,23 @@ def _reasoned(view: RunView) -> list[str]:
     return [name for name in score_names(view) if name in found] if found else []
 
 
+@shareable
 def rows_of_view(view: RunView) -> list[Row]:
     """Returns what every column reads from, one a trial."""
     seen: set[str] = set()
     rows = []
-    measures = measures_of(view.outcomes)
+    run_id, outcomes, measures, given = view.run_id, view.outcomes, measures_of(view.outcomes), view.scores.get
     for trial in view.trials:
-        outcome = measures.get(trial.trial_id)
-        foreign = outcome is not None and outcome.run_id is not None and outcome.run_id != view.run_id
-        rows.append(
-            Row(
-                run_id=view.run_id,
-                trial=trial,
-                measures=outcome,
-                answer=None if outcome is None else outcome.response,
-                status=_status(trial, outcome, view),
-                is_cached=outcome is not None
-                and (foreign or trial.trial_id in seen or outcome.cost_source == CACHE_SOURCE),
-                scores={score.name: score for score in view.scores[trial.trial_id]}
-                if trial.trial_id in view.scores
-                else _NO_SCORES,
-                outcomes=view.outcomes,
-            )
-        )
-        seen.add(trial.trial_id)
+        trial_id = trial.trial_id
+        outcome, held = measures.get(trial_id), given(trial_id)
+        scores = {score.name: score for score in held} if held else _NO_SCORES
+        if outcome is None:
+            rows.append(Row(run_id, trial, None, None, _unanswered(trial_id, view), False, scores, outcomes))
+        else:
+            foreign = outcome.run_id is not None and outcome.run_id != run_id
+            is_cached = foreign or trial_id in seen or outcome.cost_source == CACHE_SOURCE
+            rows.append(Row(run_id, trial, outcome, outcome.response, outcome.status, is_cached, scores, outcomes))
+        seen.add(trial_id)
     return rows
 
 
@@ -152,10 +147,8 @@ def natural_dtype(values: Sequence[Any]) -> str:
     return TEXT
 
 
-def _status(trial: Trial, outcome: Outcome | None, view: RunView) -> Status:
-    if outcome is not None:
-        return outcome.status
-    return "unknown" if trial.trial_id in view.attempted else "skipped"
+def _unanswered(trial_id: str, view: RunView) -> Status:
+    return "unknown" if trial_id in view.attempted else "skipped"
 
 
 def _by_name(mappings: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from toolkit._collecting import without_collecting
@@ -81,6 +81,7 @@ class CaseGrid:
                 cells[places[trial.arm.index]] = row
         self.keys: list[Key] = list(self._cells)
         self.repeats = len({repeat for _, repeat in self.keys})
+        self._totals: dict[tuple[str | None, int], list[ArmTotals]] = {}
 
     def __contains__(self, key: object) -> bool:
         return key in self._cells
@@ -147,15 +148,19 @@ class CaseGrid:
         """Puts a score on one cell, until the grid is made again."""
         row = self._cells[key][place]
         if row is not None:
-            self._cells[key][place] = replace(row, scores={**row.scores, score.name: score})
+            self._cells[key][place] = row._replace(scores={**row.scores, score.name: score})
+            self._totals.clear()
 
     def totals(self, score: str | None, baseline: int) -> list[ArmTotals]:
         """Returns what heads each column."""
-        columns = zip(*self._cells.values(), strict=True)
-        return [
-            _totals(label, list(column), score, is_baseline=place == baseline)
-            for place, (label, column) in enumerate(zip(self.labels, columns, strict=True))
-        ]
+        wanted = score, baseline
+        if wanted not in self._totals:
+            columns = zip(*self._cells.values(), strict=True)
+            self._totals[wanted] = [
+                _totals(label, list(column), score, is_baseline=place == baseline)
+                for place, (label, column) in enumerate(zip(self.labels, columns, strict=True))
+            ]
+        return self._totals[wanted]
 
     def _score_chips(self, row: Row, base: Row | None, without: Sequence[str]) -> list[Chip]:
         made = []

@@ -6,10 +6,12 @@ import collections
 import logging
 from typing import Any, Protocol
 
+from toolkit._collecting import without_collecting
 from toolkit._notebook import has_kernel, maker_of
 from toolkit._records import RunView
-from toolkit.results._display import Told, html_form, text_form
+from toolkit.results._display import Told, head_form, html_form, text_form
 from toolkit.results._html import Safe, element, joined
+from toolkit.results._once import made_once
 from toolkit.results._screen import for_screen
 
 # Widgets live as long as the kernel unless they are closed, and each holds its run: of those that results have shown by
@@ -72,8 +74,13 @@ class GridFace:
         return self._html(Told.of(self._view, sent=self._sent), None)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        told = Told.of(self._view, sent=self._sent)
+        with without_collecting(), made_once():
+            return self._bundle()
+
+    def _bundle(self) -> dict[str, Any]:
+        # First, so that the page loads the widget's program while the verdict is found.
         live = self._live()
+        told = Told.of(self._view, sent=self._sent)
         grid = Safe(live.pop("text/html")) if "text/html" in live else None
         return {**live, "text/plain": self._text(told), "text/html": self._html(told, grid)}
 
@@ -95,6 +102,10 @@ class GridFace:
     def _text(self, told: Told) -> str:
         form = text_form(told)
         return f"{for_screen(self._note)}\n\n{form}" if self._note else form
+
+    def head_html(self) -> Safe:
+        """Returns what stands above the answers, as inert HTML: the header, the verdict, one row an arm."""
+        return head_form(Told.of(self._view, sent=self._sent))
 
     def _html(self, told: Told, answers: Safe | None) -> str:
         form = html_form(self._view, told, answers=answers)

@@ -38,6 +38,8 @@ FAINT = "opacity:.75"
 _SMALL = "font-size:.85em"
 _COLOURS = {"del": "background:rgba(211,47,47,.18)", "ins": "background:rgba(46,125,50,.2)"}
 
+_WAITING = element("td", "…", style=f"{CELL};{FAINT}", title="not answered yet")
+
 # Tints under the page's own colour of text: that keeps its contrast on light and on dark pages.
 _TONES: dict[Tone, str] = {
     "": "",
@@ -48,8 +50,13 @@ _TONES: dict[Tone, str] = {
 }
 
 
-def grid_html(grid: CaseGrid) -> Safe:
-    """Returns the first cases and arms of a grid, answers marked word by word against the baseline's."""
+def grid_html(grid: CaseGrid, *, is_running: bool = False) -> Safe:
+    """Returns the first cases and arms of a grid, answers marked word by word against the baseline's.
+
+    Args:
+        grid: The trials by case and arm.
+        is_running: Whether trials without an outcome are still to come.
+    """
     score = grid.scores[0] if grid.scores else None
     arms = list(range(len(grid.labels)))
     if len(arms) > _MOST_ARMS:
@@ -59,12 +66,18 @@ def grid_html(grid: CaseGrid) -> Safe:
     most = min(_MOST_OF_ONE, max(_FEWEST_OF_ONE, _MOST_CHARACTERS // max(1, len(keys) * len(arms))))
     texts = grid.texts(keys)
     totals = grid.totals(score, grid.baseline)
-    head = [element("th", "case", scope="col", style=_COLUMN), *(_head(totals[place], score) for place in arms)]
+    head = [
+        element("th", "case", scope="col", style=_COLUMN),
+        *(_head(totals[place], score, is_alone=len(grid.labels) == 1) for place in arms),
+    ]
     body = [
         element(
             "tr",
             element("th", case_html(grid, key), scope="row", style=CELL),
-            [_cell(grid, key, place, texts, most) for place in arms],
+            [
+                _WAITING if is_running and _is_open(grid, key, place) else _cell(grid, key, place, texts, most)
+                for place in arms
+            ],
         )
         for key in keys
     ]
@@ -107,8 +120,8 @@ def marked_pieces(base: str | None, text: str) -> Sequence[Piece] | None:
     return pieces if kept >= _SHARED * max(len(base), len(text)) else None
 
 
-def _head(totals: ArmTotals, score: str | None) -> Safe:
-    label = f"{totals.label} (baseline)" if totals.is_baseline else totals.label
+def _head(totals: ArmTotals, score: str | None, *, is_alone: bool) -> Safe:
+    label = f"{totals.label} (baseline)" if totals.is_baseline and not is_alone else totals.label
     words = element("div", totals_words(totals, score), style=f"{_LIGHT};{_SMALL}")
     return element("th", label, words, scope="col", style=_COLUMN)
 
@@ -127,6 +140,11 @@ def _cell(grid: CaseGrid, key: Key, place: int, texts: dict[str, str], most: int
     is_coloured = min(len(grid.keys), _MOST_CASES) * min(len(grid.labels), _MOST_ARMS) <= _MOST_COLOURED
     words: str | list[str] = shown if pieces is None else [_marked(piece, is_coloured) for piece in pieces]
     return element("td", element("div", words, dir="auto"), _chips(grid, row, base), style=CELL)
+
+
+def _is_open(grid: CaseGrid, key: Key, place: int) -> bool:
+    row = grid.cells(key)[place]
+    return row is not None and row.status in ("skipped", "unknown")
 
 
 def _without_answer(row: Row) -> list[Safe]:

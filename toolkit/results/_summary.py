@@ -16,6 +16,7 @@ from toolkit.prompts import placeholders
 from toolkit.results._columns import TEXT, Row, cell_text, is_truncated, possibly_billed, title
 from toolkit.results._frame import columns_of, natural_dtype, rows_of_view, score_names, to_series
 from toolkit.results._labels import arm_labels
+from toolkit.results._once import shareable
 from toolkit.results._pandas import pd
 from toolkit.scorers import is_refused
 from toolkit.stats import estimate
@@ -38,6 +39,7 @@ class CaseScores:
     """For each case what it may share with others; `None` when no two cases do."""
 
 
+@shareable
 def case_scores(view: RunView, name: str) -> CaseScores:
     """Returns the scores called `name` by arm and case."""
     found = {
@@ -142,8 +144,7 @@ def summary_table(view: RunView, *, level: float = 0.95) -> pd.DataFrame:
     a recorded answer).
     """
     check_level(level)
-    rows = rows_of_view(view)
-    by_arm = [[row for row in rows if row.trial.arm.index == arm.index] for arm in view.arms]
+    by_arm = _rows_by_arm(view)
     counts = [_counts(each) for each in by_arm]
     columns: dict[str, tuple[list[Any], str]] = {}
     for name in _COUNTS:
@@ -257,17 +258,22 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
     }
 
 
+@shareable
+def _rows_by_arm(view: RunView) -> list[list[Row]]:
+    by_arm: dict[int, list[Row]] = {arm.index: [] for arm in view.arms}
+    for row in rows_of_view(view):
+        by_arm[row.trial.arm.index].append(row)
+    return list(by_arm.values())
+
+
 def counts_by_arm(view: RunView, score: str) -> list[dict[str, int]]:
     """Returns for each arm `n`, `ok`, `refused`, `truncated`, `over_budget`, `missing`, `unscored`.
 
     Missing = without an answer for another reason than the budget or early stopping; unscored = an answer, and no such
     score.
     """
-    by_arm: dict[int, list[Row]] = {arm.index: [] for arm in view.arms}
-    for row in rows_of_view(view):
-        by_arm[row.trial.arm.index].append(row)
     made = []
-    for rows in by_arm.values():
+    for rows in _rows_by_arm(view):
         counts = _counts(rows)
         over = sum(row.status == "over_budget" for row in rows)
         stopped = sum(row.status == "stopped_early" for row in rows)

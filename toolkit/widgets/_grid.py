@@ -24,7 +24,7 @@ from toolkit.results import (
     shorten,
 )
 from toolkit.widgets._bundle import Bundle, Lasting, bundle, takes_place_of_html
-from toolkit.widgets._grid_state import STAR, GridState, Wire
+from toolkit.widgets._grid_state import STAR, GridState, Wire, web_address
 from toolkit.widgets._paint import Coalescer, guarded
 from toolkit.widgets._slot import PAGE_PROGRAM, new_slot
 from toolkit.widgets._theme import theme_css
@@ -44,7 +44,8 @@ class CompareGrid(Lasting, anywidget.AnyWidget):
 
     Pages are made in the kernel when they are seen, so that a run of any size opens at once. Nothing of an answer is
     kept in the widget's state. Keys: arrows or `h j k l` move, `n` and `p` turn the page, Enter opens a cell, `/`
-    finds, `d` switches the marks, `e` goes to the next failure, `c` copies, `f` stars, `1` to `5` rate, `?` tells them.
+    finds, `d` switches the marks, `e` goes to the next failure, `c` copies, `o` opens the trace, `f` stars, `1` to `5`
+    rate, `?` tells them.
 
     Args:
         results: What to show; new scores of it appear with `refresh()`, and when it is displayed again.
@@ -63,12 +64,14 @@ class CompareGrid(Lasting, anywidget.AnyWidget):
         super().__init__(slot=new_slot(), **kwargs)
         self._results = results
         self._seen_view = results.view
-        self._state = GridState(CaseGrid(results.view))
+        self._state = GridState(CaseGrid(results.view), results.traces)
         self._lock = threading.RLock()
         self._pages = Coalescer(guarded(self._fail, self._send_page))
+        self._is_shown = False
         self._answers: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "page": self._on_page,
             "cell": self._on_cell,
+            "trace": self._on_trace,
             "mark": self._on_mark,
             "export": self._on_export,
             "copy": self._on_copy,
@@ -91,7 +94,7 @@ class CompareGrid(Lasting, anywidget.AnyWidget):
 
     def static_html(self) -> Safe:
         """Returns the first 20 cases as inert HTML."""
-        with self._lock:
+        with self._lock, without_collecting():
             self._look_again()
             return element(
                 "div",
@@ -105,10 +108,14 @@ class CompareGrid(Lasting, anywidget.AnyWidget):
         return f"CompareGrid of run {self._results.run_id}: {len(grid.keys):,} cases x {len(grid.labels):,} arms"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Bundle:  # type: ignore[override]  # a pair or a mapping will do
-        if self._results.view is not self._seen_view:
-            # Shown before, and something has been added since: the outputs above show it too.
+        in_place = takes_place_of_html()
+        is_other = self._results.view is not self._seen_view or self._results.traces is not self._state.traces
+        if is_other or (in_place and not self._is_shown):
+            # Something has been added since, and the outputs above show it too; or it is shown for the first time: its
+            # page is there before the output in whose place it is drawn, and need not be asked for.
             self.refresh()
-        if takes_place_of_html():
+        self._is_shown = True
+        if in_place:
             return bundle(self, None)
         return super()._repr_mimebundle_(**kwargs)
 
@@ -121,12 +128,13 @@ class CompareGrid(Lasting, anywidget.AnyWidget):
 
     def _look_again(self) -> None:
         """Makes the grid anew when the results have changed since: a frozen view that is another one."""
+        self._state.traces = self._results.traces
         if self._results.view is not self._seen_view:
             self._seen_view = self._results.view
             self._state = self._state.moved_to(CaseGrid(self._seen_view))
 
     def _send_page(self) -> None:
-        with self._lock:
+        with self._lock, without_collecting():
             self._look_again()
             self.send({"page": self._state.page()})
 
@@ -138,6 +146,15 @@ class CompareGrid(Lasting, anywidget.AnyWidget):
     def _on_cell(self, asked: Mapping[str, Any]) -> None:
         _, place, row = self._state.row_at(asked.get("case"), asked.get("repeat"), asked.get("arm"))
         self.send({"cell": cell_parts(raw_trial(row, self._state.grid.labels[place])), "to": _word(asked, "to")})
+
+    def _on_trace(self, asked: Mapping[str, Any]) -> None:
+        # What was pushed since the page was made has one too.
+        _, _, row = self._state.row_at(asked.get("case"), asked.get("repeat"), asked.get("arm"))
+        trace = web_address(self._results.traces.get(row.trial.trial_id))
+        if trace is None:
+            self._say("No trace: results.to_langfuse() makes one.")
+        else:
+            self.send({"trace": trace, "to": _word(asked, "to")})
 
     def _on_mark(self, asked: Mapping[str, Any]) -> None:
         key, place, row = self._state.row_at(asked.get("case"), asked.get("repeat"), asked.get("arm"))

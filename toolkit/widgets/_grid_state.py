@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
 
 from toolkit.results import (
-    ArmTotals,
     CaseGrid,
     Chip,
     Key,
@@ -84,15 +84,16 @@ class GridState:
 
     Args:
         grid: The trials by case and arm.
+        traces: Address of the trace of a trial, by trial id; `None` = there are none.
     """
 
-    def __init__(self, grid: CaseGrid) -> None:
+    def __init__(self, grid: CaseGrid, traces: Mapping[str, str] | None = None) -> None:
         self.grid = grid
+        self.traces: Mapping[str, str] = {} if traces is None else traces
         self.query = GridQuery(baseline=grid.baseline, score=grid.scores[0] if grid.scores else None)
         self._all_texts: dict[str, str] | None = None
         self._gaps: dict[int, dict[Key, float]] = {}
         self._matching: tuple[GridQuery, list[Key]] | None = None
-        self._totals: tuple[tuple[str | None, int], list[ArmTotals]] | None = None
 
     def ask(self, asked: Mapping[str, Any]) -> None:
         """Takes over what a page sent."""
@@ -100,7 +101,7 @@ class GridState:
 
     def moved_to(self, grid: CaseGrid) -> GridState:
         """Returns the state on a newer grid of the same run, with the same query."""
-        moved = GridState(grid)
+        moved = GridState(grid, self.traces)
         # A first score that came since is taken up.
         score = self.query.score if self.query.score in grid.scores else moved.query.score
         moved.query = replace(self.query, score=score)
@@ -115,7 +116,7 @@ class GridState:
 
     def scored(self) -> None:
         """Forgets what depends on scores."""
-        self._matching = self._totals = None
+        self._matching = None
 
     def page(self) -> Wire:
         """Returns the page that is seen; a page beyond the last is the last."""
@@ -149,7 +150,7 @@ class GridState:
                     "words": for_screen(totals_words(each, query.score), keep_lines=False),
                     "baseline": each.is_baseline,
                 }
-                for each in self._heads()
+                for each in self.grid.totals(query.score, query.baseline)
             ],
             "rows": rows,
             "meanings": list(meanings),
@@ -181,12 +182,6 @@ class GridState:
             ]
             lines.append([self._number(key), *cells])
         return lines
-
-    def _heads(self) -> list[ArmTotals]:
-        wanted = self.query.score, self.query.baseline
-        if self._totals is None or self._totals[0] != wanted:
-            self._totals = wanted, self.grid.totals(*wanted)
-        return self._totals[1]
 
     def _shown(self) -> Sequence[Key]:
         show, grid, query = self.query.show, self.grid, self.query
@@ -269,6 +264,9 @@ class GridState:
         base = None if is_base else cells[self.query.baseline]
         chips = [_chip(chip, meanings) for chip in self.grid.chips(row, base, without=(STAR,))]
         marks: Wire = {"chips": chips, "star": bool(_mark(row, STAR))}
+        trace = web_address(self.traces.get(row.trial.trial_id))
+        if trace is not None:
+            marks["trace"] = trace
         text = texts.get(row.trial.trial_id)
         if text is None:
             message = _screened(failure_message(row), _MOST_OF_VARIABLE)
@@ -289,6 +287,23 @@ class GridState:
 
     def _number(self, key: Key) -> str:
         return str(key[0]) if self.grid.repeats == 1 else f"{key[0]} / {key[1]}"
+
+
+def web_address(address: object) -> str | None:
+    """Returns an address as it is where a link may lead there: to a web page, and with nothing hidden in it.
+
+    Example:
+        >>> web_address("https://example.org/trace/1"), web_address("javascript:alert(1)"), web_address(None)
+        ('https://example.org/trace/1', None, None)
+    """
+    if not isinstance(address, str) or address.split() != [for_screen(address)]:
+        return None
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # brackets that hold no address
+        return None
+    is_page = parts.scheme in ("http", "https") and parts.netloc and "@" not in parts.netloc
+    return address if is_page else None
 
 
 def _is_different(cells: Sequence[Row | None], baseline: int, texts: Mapping[str, str]) -> bool:

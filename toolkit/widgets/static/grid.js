@@ -14,6 +14,7 @@ const KEYS = [
   ["/", "find"],
   ["e", "next failure on this page"],
   ["c", "copy the answer"],
+  ["o", "open the answer's trace"],
   ["f", "star or unstar"],
   ["1 to 5", "rate the answer"],
   ["?", "these keys"],
@@ -63,8 +64,16 @@ function save(name, content) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
+function traceLink(address) {
+  const link = make("a", "pk-trace", "trace");
+  if (!/^https?:\/\//i.test(address)) return link;
+  // JupyterLab writes a rel of its own into links of an output, without noreferrer.
+  link.referrerPolicy = "no-referrer";
+  return Object.assign(link, { href: address, target: "_blank", rel: "noopener noreferrer" });
+}
+
 class Grid {
-  constructor(model, el) {
+  constructor(model, el, early) {
     this.model = model;
     this.id = `v${Date.now()}-${++views}`;
     this.asked = 0;
@@ -78,7 +87,8 @@ class Grid {
     this.build();
     this.listen = (content, buffers) => this.hear(content, buffers);
     model.on("msg:custom", this.listen);
-    this.ask({});
+    if (early) this.hear(early);
+    else this.ask({});
   }
 
   dispose() {
@@ -115,7 +125,7 @@ class Grid {
     this.table = make("table", "pk-table");
     this.table.setAttribute("role", "grid");
     this.table.setAttribute("aria-label", "Answers by case and arm");
-    this.table.setAttribute("aria-keyshortcuts", "j k h l p n Enter d / e c f 1 2 3 4 5 ?");
+    this.table.setAttribute("aria-keyshortcuts", "j k h l p n Enter d / e c o f 1 2 3 4 5 ?");
     this.before = button("‹ Previous", () => this.turn(-1));
     this.after = button("Next ›", () => this.turn(1));
     this.range = make("span", "pk-range");
@@ -153,6 +163,7 @@ class Grid {
     if (content.to && content.to !== this.id) return;
     if (content.page && !(content.number < this.asked)) this.draw(content.page);
     if (content.cell) this.drawCell(content.cell);
+    if (content.trace) this.openTrace(content.trace);
     if (content.file && buffers && buffers.length) save(content.file, buffers[0]);
     if (content.copy !== undefined) this.copy(content.copy, "The page is copied.");
     if (content.said) this.say(content.said, content.failed);
@@ -267,11 +278,12 @@ class Grid {
   }
 
   cell(cell, page, row, arm) {
-    const node = put(make("td", "pk-cell"), make("div", "pk-arm", page.arms[arm].label));
-    if (cell.status === "ok") node.append(this.answer(cell, row.cells[page.query.baseline].text));
+    const node = make("td", "pk-cell");
+    const inside = put(make("div", "pk-inside"), make("div", "pk-arm", page.arms[arm].label));
+    if (cell.status === "ok") inside.append(this.answer(cell, row.cells[page.query.baseline].text));
     else {
-      node.classList.add(["none", "skipped", "over_budget", "stopped_early"].includes(cell.status) ? "pk-none" : "pk-error");
-      put(node, make("div", "pk-status", cell.words), make("div", "pk-answer", cell.message || ""));
+      node.classList.add(["none", "unsent"].includes(cell.status) ? "pk-none" : "pk-error");
+      put(inside, make("div", "pk-status", cell.words), make("div", "pk-answer", cell.message || ""));
     }
     const chips = make("div", "pk-chips");
     if (cell.star) chips.append(make("span", "pk-chip pk-star", "★ starred"));
@@ -279,7 +291,9 @@ class Grid {
     for (const [text, tone, meaning] of cell.chips) {
       chips.append(Object.assign(make("span", `pk-chip ${tone ? "pk-" + tone : ""}`, text), { title: page.meanings[meaning] }));
     }
-    return put(node, chips);
+    // Tab goes past the table's cells, and past what is in them.
+    if (cell.trace) chips.append(Object.assign(traceLink(cell.trace), { tabIndex: -1 }));
+    return put(node, put(inside, chips));
   }
 
   answer(cell, base) {
@@ -372,6 +386,8 @@ class Grid {
     };
     const label = this.page.arms[column - 1].label;
     const top = put(make("div", "pk-open-top"), make("strong", "", `${this.page.noun} ${this.page.rows[row].number} · ${label}`));
+    const { trace } = this.page.rows[row].cells[column - 1];
+    if (trace) put(top, traceLink(trace));
     put(top, button("Close (Esc)", () => this.close()));
     const box = put(make("div", "pk-open"), top, ...section(cell.answered ? "Answer" : "No answer", cell.answer));
     for (const reason of cell.reasons) put(box, ...section(`Why ${reason.name}`, reason.text));
@@ -433,7 +449,7 @@ class Grid {
       return this.open ? this.close() : this.leave();
     }
     // Keys of buttons, lists and opened text are their own.
-    if (event.target.closest("select, button, summary, textarea")) return;
+    if (event.target.closest("select, button, summary, textarea, .pk-open a")) return;
     const act = this.action(key);
     if (!act || !this.page) return;
     event.preventDefault();
@@ -454,7 +470,12 @@ class Grid {
       "/": () => this.find.focus(),
       e: () => this.nextFailure(),
       c: () => this.asCell((wanted) => ((this.copying = true), this.send({ ...wanted, ask: "cell" }))),
-      f: () => this.asCell((wanted) => this.send({ ...wanted, ask: "mark", name: "star", value: this.starred() ? null : 1 })),
+      o: () => this.asCell((wanted) => {
+        const { trace } = this.told();
+        if (trace) this.openTrace(trace);
+        else this.send({ ...wanted, ask: "trace" });
+      }),
+      f: () => this.asCell((wanted) => this.send({ ...wanted, ask: "mark", name: "star", value: this.told().star ? null : 1 })),
       "?": () => this.toggleHelp(),
     };
     if (/^[1-5]$/.test(key)) {
@@ -463,8 +484,14 @@ class Grid {
     return Object.hasOwn(actions, key) ? actions[key] : null;
   }
 
-  starred() {
-    return this.page.rows[this.at.row].cells[this.at.column - 1].star;
+  openTrace(address) {
+    traceLink(address).click();
+    this.say("The trace is opened in a tab of its own.");
+  }
+
+  // What the kernel said of the selected answer.
+  told() {
+    return this.page.rows[this.at.row].cells[this.at.column - 1];
   }
 
   asCell(act) {
@@ -479,4 +506,4 @@ function render({ model, el }) {
   return () => grid.dispose();
 }
 
-export default { initialize: inPlace((model, el) => new Grid(model, el), { ask: "page", query: {} }), render };
+export default { initialize: inPlace((model, el, open, early) => new Grid(model, el, early), { ask: "page", query: {} }), render };

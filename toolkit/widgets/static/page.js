@@ -19,11 +19,25 @@ function button(text, act, name = "") {
   return node;
 }
 
-// No key reaches the notebook, where letters make and delete cells; Tab moves on as everywhere.
+// No key reaches the notebook, where letters make and delete cells; Tab moves on as everywhere, and what is pressed with
+// Ctrl is the notebook's, which saves and runs cells by it.
+const SUPPRESS = "data-lm-suppress-shortcuts";
+const isOwn = (event) => event.key !== "Tab" && !event.ctrlKey && !event.metaKey && !event.altKey;
+const isRun = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest(".pk-runs");
+
+// Notebook 7 takes keys before they come down to any widget, but for those pressed where this mark is.
+if (!window.pkKeys) {
+  window.pkKeys = true;
+  const mark = (event) => {
+    if (event.target.closest?.(".pk-own-keys")) event.target.toggleAttribute(SUPPRESS, isOwn(event) || !!isRun(event));
+  };
+  window.addEventListener("keydown", mark, true);
+}
+
 function ownKeys(root, act) {
-  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  root.classList.add("pk-own-keys");
   root.addEventListener("keydown", (event) => {
-    if (event.key === "Tab" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!isOwn(event)) return;
     event.stopPropagation();
     act(event);
   });
@@ -41,6 +55,8 @@ function inPlace(show, question) {
     const name = model.get("slot");
     let waiting = false;
     let isGone = false;
+    // What the kernel answered before there was a place for it.
+    let early = null;
     const unmount = (slot) => {
       const { view, el, still } = mounted.get(slot);
       view.dispose();
@@ -49,27 +65,39 @@ function inPlace(show, question) {
       mounted.delete(slot);
     };
     const scan = () => {
-      waiting = false;
       for (const slot of mounted.keys()) if (!slot.isConnected) unmount(slot);
       if (isGone) return;
       for (const slot of document.getElementsByClassName(name)) {
         if (mounted.has(slot)) continue;
         const el = make("div");
         const still = slot.querySelector(".pk-static");
-        // Until the kernel answers, the static form stands.
+        // Until the kernel answers, or the view says that it can be seen, the static form stands.
         el.hidden = true;
         slot.append(el);
-        mounted.set(slot, { view: show(model, el), el, still });
+        const open = () => {
+          el.hidden = false;
+          if (still) still.hidden = true;
+        };
+        if (early) open();
+        mounted.set(slot, { view: show(model, el, open, early), el, still, open });
+        early = null;
       }
     };
+    // Before the page is painted, so that a static form whose widget has its answer is never seen; where it is not
+    // painted, soon.
     const watch = new MutationObserver(() => {
       if (waiting) return;
       waiting = true;
-      setTimeout(scan, 30);
+      requestAnimationFrame(scan);
+      setTimeout(() => {
+        waiting = false;
+        scan();
+      }, 30);
     });
     // The kernel went, or came back: the static form stands until the kernel answers.
     const changed = () => {
       isGone = true;
+      early = null;
       for (const slot of [...mounted.keys()]) unmount(slot);
       try {
         model.send(question);
@@ -77,15 +105,13 @@ function inPlace(show, question) {
         // There is nobody to ask.
       }
     };
-    const heard = () => {
+    const heard = (content) => {
+      if (!mounted.size && content[question.ask] && !content.to) early = content;
       if (isGone) {
         isGone = false;
         scan();
       }
-      for (const { el, still } of mounted.values()) {
-        el.hidden = false;
-        if (still) still.hidden = true;
-      }
+      for (const { open } of mounted.values()) open();
     };
     for (const event of LIFE) model.on(event, changed);
     model.on("msg:custom", heard);
