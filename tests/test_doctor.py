@@ -269,6 +269,15 @@ def test_the_way_to_the_network_is_shown_without_credentials(
     assert PROXY_PASSWORD not in repr(checkup) + checkup._repr_html_() + capsys.readouterr().out
 
 
+def test_certificates_that_are_well_are_named_without_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of certificates that can be read the variable is told and not the path, which is this machine's."""
+    import certifi
+
+    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    line = found(tk.doctor(check=False), "certificates")
+    assert (line.state, line.text) == ("ok", "those of SSL_CERT_FILE, which can be read")
+
+
 @pytest.mark.parametrize(("day", "state"), [("2026-12-01", "ok"), ("2028-01-01", "note")])
 def test_an_old_table_of_prices_is_a_note(day: str, state: str) -> None:
     """The price table's line has its date; half a year later it is a note that says to update."""

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from tests.browser._lab import CHROMIUM, CHROMIUM_FLAGS, OpenNotebook, running_lab
+from tests.browser._lab import CHROMIUM, CHROMIUM_FLAGS, MOST_MS, OpenNotebook, running_lab
 
 
 @pytest.fixture(scope="session")
@@ -31,17 +31,25 @@ def chromium():
 @pytest.fixture(scope="session")
 def new_page(chromium):
     """Opens a page of 1280 by 1000 pixels that may use the clipboard, for the length of a block."""
+    from playwright.sync_api import Error, expect
+
+    expect.set_options(timeout=MOST_MS)
+    # One for all pages: it keeps JupyterLab's programs, which each page would load anew.
+    context = chromium.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
 
     @contextlib.contextmanager
     def opened():
-        context = chromium.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(MOST_MS)
         yield page
-        context.close()
+        with contextlib.suppress(Error):
+            # Kernels that nobody sees any more take memory from those that are seen.
+            page.evaluate("window.jupyterapp?.shell?.currentWidget?.sessionContext?.shutdown?.()")
+        page.close()
 
-    return opened
+    yield opened
+    context.close()
 
 
 @pytest.fixture

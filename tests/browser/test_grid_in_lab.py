@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.browser._lab import OpenNotebook
+from tests.browser._lab import OpenNotebook, complaints_of, expect
 
 pytestmark = pytest.mark.browser
 
@@ -18,8 +18,7 @@ SHOW = "results = some_results()\nresults"
 def opened(new_page, lab):
     """A notebook that stays open for the tests of this file, and what its page complained of."""
     with new_page() as page:
-        complaints = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        complaints = complaints_of(page)
         notebook = OpenNotebook(page, lab, lab.write(SETUP, SHOW)).open()
         yield notebook
         assert complaints == []
@@ -54,13 +53,6 @@ def focused(page):
 def at_cases(place, first, last):
     """Waits until a grid of 60 cases says that it shows these."""
     expect(place.locator(".pk-range")).to_have_text(f"{first}\N{EN DASH}{last} of 60")
-
-
-def expect(locator):
-    """Returns Playwright's waiting assertions."""
-    from playwright.sync_api import expect as waiting
-
-    return waiting(locator)
 
 
 def test_results_show_their_grid(grid, opened):
@@ -167,6 +159,14 @@ def test_a_cell_opens_and_closes(grid, opened):
     expect(grid.locator(".pk-open")).to_have_count(0)
 
 
+def test_a_double_click_opens_a_cell(grid):
+    """A cell is opened by a double click too, and closed by its button."""
+    cell(grid, 1, 1).dblclick()
+    expect(grid.locator(".pk-open")).to_contain_text("Raw response")
+    grid.get_by_role("button", name="Close (Esc)").click()
+    expect(grid.locator(".pk-open")).to_have_count(0)
+
+
 def test_e_goes_to_the_next_failure(grid, opened):
     """The key e focuses the next cell without an answer, and says when the page has no more."""
     cell(grid, 0, 1).click()
@@ -188,6 +188,44 @@ def test_answers_are_rated_and_starred(grid, opened):
     assert focused(opened.page) == [2, 2]
 
 
+@pytest.mark.parametrize("digit", ["1", "2", "3", "5"])
+def test_each_digit_rates(grid, opened, digit):
+    """The digits from 1 to 5 rate the focused answer; 0 and 6 do not."""
+    cell(grid, 2, 1).click()
+    opened.page.keyboard.press(digit)
+    expect(cell(grid, 2, 1)).to_contain_text(f"human {digit}")
+    for other in ("0", "6"):
+        opened.page.keyboard.press(other)
+    expect(cell(grid, 2, 1)).to_contain_text(f"human {digit}")
+
+
+def test_the_score_that_counts_is_chosen(page, notebook):
+    """With several scores, Score chooses the one by which regressions are told."""
+    notebook(
+        "from tests.results import runs\nfrom toolkit.results import Results\n"
+        "scores = {'kind': [[1, 1], [1, 0]], 'short': [[1, 1], [0, 1]]}\n"
+        "Results(runs.run([['a', 'b'], ['c', 'd']], scores=scores))"
+    )
+    grid = painted(page)
+    grid.get_by_label("Show").select_option("regressions")
+    expect(grid.locator(".pk-row")).to_have_count(1)
+    expect(cell(grid, 0, 2)).to_contain_text("d")
+    grid.get_by_label("Score").select_option("short")
+    expect(cell(grid, 0, 2)).to_contain_text("c")
+
+
+def test_ctrl_enter_is_the_notebook_s(grid, opened):
+    """Ctrl with Enter in the grid runs the cell of the notebook, as anywhere else in it."""
+    count = opened.cells()[-1]["execution_count"]
+    cell(grid, 0, 1).click()
+    opened.page.keyboard.press("Control+Enter")
+    opened.page.wait_for_function(
+        "(count) => window.jupyterapp.shell.currentWidget.content.widgets.at(-1).model.executionCount > count",
+        arg=count,
+    )
+    opened.wait_idle()
+
+
 def test_answers_and_pages_are_copied(grid, opened):
     """The key c copies the focused answer whole; Copy takes the page as a table."""
     page = opened.page
@@ -201,12 +239,21 @@ def test_answers_and_pages_are_copied(grid, opened):
     assert page.evaluate("navigator.clipboard.readText()").startswith("case\tsupport/delivery@5\t")
 
 
-def test_an_export_is_downloaded_and_written(grid, opened, lab):
-    """CSV gives the browser a file and writes the same one beside the notebook, and the grid says where."""
+@pytest.mark.parametrize(
+    ("button", "name"),
+    [
+        ("CSV", "results-run-1.csv"),
+        ("Excel", "results-run-1.xlsx"),
+        ("JSONL", "results-run-1.jsonl"),
+        ("Markdown", "results-run-1.md"),
+    ],
+)
+def test_an_export_is_downloaded_and_written(grid, opened, lab, button, name):
+    """Each export gives the browser a file and writes the same one beside the notebook, and the grid says where."""
+    written = lab.folder / name
     with opened.page.expect_download() as download:
-        grid.get_by_role("button", name="CSV").click()
-    written = lab.folder / "results-run-1.csv"
-    assert download.value.suggested_filename == "results-run-1.csv"
+        grid.get_by_role("button", name=button).click()
+    assert download.value.suggested_filename == name
     assert download.value.path().read_bytes() == written.read_bytes()
     expect(grid.locator(".pk-said")).to_contain_text(f"Wrote {written}")
 
@@ -214,9 +261,11 @@ def test_an_export_is_downloaded_and_written(grid, opened, lab):
 def test_an_error_in_the_kernel_is_said_in_the_grid(grid, lab):
     """When an export fails, the grid says what and why; Jupyter itself would show nothing."""
     blocked = lab.folder / "results-run-1.md"
-    blocked.mkdir(exist_ok=True)
+    blocked.unlink(missing_ok=True)
+    blocked.mkdir()
     grid.get_by_role("button", name="Markdown").click()
     expect(grid.locator(".pk-said.pk-failed")).to_contain_text("UsageError: ")
+    blocked.rmdir()
 
 
 @pytest.mark.parametrize("place", [".pk-row .pk-cell >> nth=1", ".pk-mode >> nth=1", ".pk-select >> nth=0", ".pk-find"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_grid_in_lab import SETUP, SHOW, cell, expect, painted
+from tests.browser._lab import expect
+from tests.browser.test_grid_in_lab import SETUP, SHOW, cell, painted
 from tests.results import payloads
 
 pytestmark = pytest.mark.browser

@@ -127,6 +127,34 @@ def test_run_sends_what_was_planned(engine: Engine) -> None:
     assert not form.run_button.disabled
 
 
+def test_a_plan_with_nothing_to_send_is_a_line(engine: Engine) -> None:
+    """Once everything is stored the plan is told in its line, and no table of zeros stands below."""
+    form = form_of(engine, CASES, prompt="reply")
+    assert "<table" in form.plan_table.value
+    form.run_button.click()
+    assert form.settle()
+    assert (form.plan_table.value, form.run_button.disabled) == ("", False)
+
+
+def test_what_a_plan_warns_of_is_in_the_form(engine: Engine, recwarn: pytest.WarningsRecorder) -> None:
+    """A column that no prompt reads is told with the plan, before the run and after it, and never as a warning."""
+    form = form_of(engine, [{**case, "colour": "red"} for case in CASES], prompt="reply")
+    assert "⚠ note: No prompt of this sweep reads &#x27;colour&#x27;" in form.plan_table.value
+    form.run_button.click()
+    assert form.settle()
+    assert "&#x27;colour&#x27;" in form.plan_table.value
+    assert [str(each.message) for each in recwarn if each.category is tk.errors.UnusedVariableWarning] == []
+
+
+def test_the_results_are_what_the_grid_shows(engine: Engine) -> None:
+    """After the run `results` is one object however often it is asked for, and the live grid is of it."""
+    form = form_of(engine, CASES, prompt="reply")
+    form.run_button.click()
+    assert form.settle()
+    (grid,) = shown_run(form).grid_box.children
+    assert form.results is form.results is grid._results
+
+
 def test_the_code_does_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code of a form, executed, is the same run by content, and finds every answer stored."""
     engine = make_engine(tmp_path)

@@ -17,7 +17,7 @@ from toolkit._records import Request, Response
 from toolkit.engine import Engine
 from toolkit.sweep import ArmProgress, Progress, _live, _opened, live_run
 from toolkit.testing import FakeProvider
-from toolkit.widgets import RunProgress
+from toolkit.widgets import CompareGrid, RunProgress
 from toolkit.widgets._form_run import progress_words
 
 
@@ -74,6 +74,24 @@ def test_progress_is_shown_by_arm_while_it_goes(engine: Engine, gate: Gate) -> N
     assert (shown.bar.value, shown.bar.bar_style) == (1.0, "success")
     assert shown.status.words.startswith("ended · 6 of 6 · ")
     assert shown.stop_button.disabled
+
+
+def test_the_end_has_the_live_grid(engine: Engine, gate: Gate) -> None:
+    """While a run goes what has not come stands as dots; at the end the verdict, a line an arm and the live grid."""
+    run = start(engine)
+    shown = RunProgress(run)
+    wait_until(lambda: run.progress.done == 3 and "Answer to" in shown.answers.value)
+    assert ("not answered yet" in shown.answers.value, shown.grid_box.children) == (True, ())
+    gate.open.set()
+    assert shown.settle()
+    assert "No verdict" in shown.answers.value
+    assert "Answer to" not in shown.answers.value
+    assert (shown.arms.value, shown.stop_button.layout.display) == ("", "none")
+    (grid,) = shown.grid_box.children
+    assert isinstance(grid, CompareGrid)
+    assert "Answer to" in grid.static_html()
+    shown.close()
+    assert grid.is_closed
 
 
 def test_the_last_state_of_a_fast_run_is_shown(tmp_path: Path) -> None:

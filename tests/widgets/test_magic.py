@@ -134,9 +134,9 @@ def test_nothing_is_written_unless_asked(
 
 def test_a_cell_may_bring_its_own_config(engine: Engine, cell: Callable[[str, str], Shown]) -> None:
     """Front matter in the cell is the config of the draft, in place of the stored version's."""
-    shown = cell("reply --push", "---\nmodel: fake/other\n---\nSystem: Be {{tone}}.\n\nUser: Hi")
+    shown = cell("greet --push", "---\nmodel: fake/other\n---\nSystem: Be {{tone}}.\n\nUser: Hi")
     assert shown.is_fine
-    assert (tk.prompt("reply@3").kind, dict(tk.prompt("reply@3").config)) == ("chat", {"model": "fake/other"})
+    assert (tk.prompt("greet@2").kind, dict(tk.prompt("greet@2").config)) == ("chat", {"model": "fake/other"})
 
 
 def test_a_new_prompt_is_begun_in_a_cell(engine: Engine, cell: Callable[[str, str], Shown]) -> None:

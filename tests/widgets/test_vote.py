@@ -171,6 +171,7 @@ def test_same_texts_are_ties_that_nobody_sees():
     page.say("left")
     page.say("left")
     assert sorted(vote.verdict for vote in results.view.votes) == ["left", "left", "same", "same"]
+    page.finish()
     assert page.shown["report"]["sentences"][0].endswith("2 pairs with the same text not shown and counted as ties.")
 
 

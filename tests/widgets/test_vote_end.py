@@ -26,14 +26,54 @@ def test_finishing_tells_names_and_going_on_hides_them():
     assert page.shown["pair"] == before
 
 
-def test_the_last_pair_ends_it():
-    """After the last pair the report comes by itself, and there is nothing to go on with."""
+def test_after_the_last_pair_names_wait_for_a_press():
+    """When all is judged, nobody is named before the voter asks; then there is nothing to go on with."""
     page = Page(plain_results(3))
     for _ in range(3):
         page.say("both_bad")
-    assert page.shown["report"]["has_more"] is False
+    assert page.shown == {"turn": page.shown["turn"], "end": {"all": 3}}
+    assert "reply@" not in str(page.vote.static_html())
+    assert page.finish()["has_more"] is False
     page.press("go_on")
     assert "report" in page.shown
+
+
+def test_the_last_vote_can_be_taken_back():
+    """After the last pair, undo brings it back as it stood, until the names are told."""
+    results = plain_results(3)
+    page = Page(results)
+    for _ in range(2):
+        page.say("left")
+    last = page.shown["pair"]
+    page.say("right")
+    page.press("undo")
+    assert (page.shown["pair"], len(results.view.votes)) == (last, 2)
+    page.say("right")
+    page.finish()
+    page.press("undo")
+    assert ("report" in page.shown, len(results.view.votes)) == (True, 3)
+
+
+def test_whoever_knows_the_names_gets_the_report_at_the_end():
+    """Who finished early and went on is not asked again after the last pair: the names are told already."""
+    page = Page(plain_results(2))
+    page.say("left")
+    page.finish()
+    page.press("go_on")
+    page.say("left")
+    assert page.shown["report"]["has_more"] is False
+
+
+def test_a_widget_made_anew_after_the_last_pair_names_nobody():
+    """Whoever opens a vote again after judging all of it can still take the last one back."""
+    results = plain_results(2)
+    page = Page(results)
+    for _ in range(2):
+        page.say("left")
+    again = Page(results)
+    assert "end" in again.shown
+    again.press("undo")
+    assert again.shown["pair"]["done"] == 1
 
 
 def test_intervals_lie_within_the_picture():
@@ -41,7 +81,7 @@ def test_intervals_lie_within_the_picture():
     page = Page(plain_results())
     for number in range(13):
         page.say("left" if number % 3 else "right")
-    arms = page.shown["report"]["arms"]
+    arms = page.finish()["arms"]
     ends = [arm[name] for arm in arms for name in ("from", "at", "to", "zero")]
     assert (min(ends), max(ends)) == (0.0, 100.0)
     assert all(arm["from"] <= arm["at"] <= arm["to"] for arm in arms)
@@ -57,16 +97,24 @@ def test_votes_of_others_are_read_at_the_end():
     assert [row[0] for row in report["voters"]] == ["bo"]
 
 
-def test_a_saved_notebook_has_counts_until_the_end():
-    """The static form counts pairs and names nobody; once finished it has what the votes say."""
+def test_a_saved_notebook_has_the_next_pairs_until_the_end():
+    """The static form counts pairs and shows the next ones, naming nobody; finished, it has the report."""
     page = Page(plain_results())
     page.say("left")
+    pair = page.shown["pair"]
     shown = str(page.vote.static_html())
     assert "Blind vote by ana on run run-1: 1 of 13 pairs; the same call goes on" in shown
-    assert "reply@" not in shown
-    assert "yes" not in shown
+    assert shown.index(f">{pair['left']}<") < shown.index(f">{pair['right']}<")
+    assert (shown.count("<tr>"), "reply@" in shown) == (1 + 5, False)
     page.finish()
     assert "reply@1" in str(page.vote.static_html())
+
+
+@pytest.mark.parametrize(("show_case", "has_case"), [(True, True), (False, False)])
+def test_a_saved_notebook_hides_the_case_where_the_page_does(show_case, has_case):
+    """Without `show_case` the static form has the two answers alone, too."""
+    shown = str(Page(plain_results(), show_case=show_case).vote.static_html())
+    assert ("q: word" in shown, ">Case<" in shown) == (has_case, has_case)
 
 
 @pytest.mark.parametrize(("in_place", "kinds"), [(True, []), (False, [VIEW])])

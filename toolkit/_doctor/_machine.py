@@ -101,18 +101,20 @@ def _certificates(environ: Mapping[str, str]) -> Finding:
     named = {name: environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environ.get(name)}
     if not named:
         return Finding(topic="network", name="certificates", text="those of the package certifi")
-    told = ", ".join(f"{name}={value}" for name, value in named.items())
     folder = named.get("SSL_CERT_DIR")
     reason = f"there is no folder {folder!r}" if folder and not Path(folder).is_dir() else ""
     try:
         tls_context()
     except OSError as error:  # `ssl.SSLError`, for a file without a certificate, is one
         reason = error.strerror or str(error)
+    # Where they are is told when something is wrong there; a check-up that is well is passed on, in a notebook say.
+    places = ", ".join(f"{name}={path}" for name, path in named.items())
+    told = f"{places}: {reason}" if reason else f"those of {' and '.join(named)}, which can be read"
     return Finding(
         topic="network",
         name="certificates",
         state="fail" if reason else "ok",
-        text=f"{told}: {reason}" if reason else told,
+        text=told,
         remedy="name a PEM file that can be read, or unset the variable." if reason else "",
     )
 

@@ -16,6 +16,9 @@ Bundle: TypeAlias = dict[str, Any]
 
 _MOST_CHARACTERS = 200
 
+# What hosts put into a kernel's environment that make models only for views that they see.
+_OTHER_HOSTS = ("VSCODE_", "PYCHARM_", "DATABRICKS_")
+
 
 class Static(Protocol):
     """A widget that can say what it shows without a kernel."""
@@ -62,8 +65,8 @@ def takes_place_of_html(
     """Tells whether the page makes a widget's model without being shown its view, as JupyterLab and Notebook do.
 
     There a widget can take the place of the static HTML in a cell's output, and the notebook that is saved has the
-    HTML alone; a reference to a widget would be an error message in it once the kernel is gone. VS Code, Colab and
-    Voila make models only for views that they see.
+    HTML alone; a reference to a widget would be an error message in it once the kernel is gone. VS Code, Colab, Voila
+    and others make models only for views that they see.
     """
-    is_other = any(name.startswith("VSCODE_") for name in environment) or is_loaded("google.colab")
+    is_other = any(name.startswith(_OTHER_HOSTS) for name in environment) or is_loaded("google.colab")
     return not is_other and not environment.get("SERVER_SOFTWARE", "").lower().startswith("voila")

@@ -10,7 +10,7 @@ import traitlets
 
 from toolkit.results import Safe, element
 from toolkit.widgets._bundle import Lasting
-from toolkit.widgets._theme import theme_css
+from toolkit.widgets._theme import CODE, theme_css
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -34,7 +34,7 @@ class CodeLine(Lasting, anywidget.AnyWidget):  # type: ignore[misc]  # anywidget
 
     def static_html(self) -> Safe:
         """Returns the code as text."""
-        return element("pre", self.code, class_="pk tex2jax_ignore mathjax_ignore", style="white-space:pre-wrap")
+        return element("pre", self.code, class_="pk tex2jax_ignore mathjax_ignore", style=CODE)
 
     def static_text(self) -> str:
         """Returns the code."""

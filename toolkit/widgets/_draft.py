@@ -6,23 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from toolkit import _sync
 from toolkit._records import EMPTY, FrozenDict, Prompt
 from toolkit.engine import Engine, config_model, default_engine
-from toolkit.errors import PromptNotFoundError, UsageError
+from toolkit.errors import UsageError
 from toolkit.prompts import (
     ManagedPrompt,
     PromptReference,
-    WritablePromptSource,
     as_text,
     parse_prompt,
-    parse_reference,
     placeholders,
+    thawed,
 )
 from toolkit.results import Results, Safe, element, for_screen, rows_of, word_diff
-from toolkit.sweep import Run, start_sweep
+from toolkit.sweep import Run, based_on, push_draft, start_sweep
 from toolkit.widgets import _picker_views as views
 from toolkit.widgets._form_run import progress_words
+from toolkit.widgets._picker_state import Chosen
 
 _SOURCE = "draft"
 _VERSION_CHARACTERS = 8
@@ -45,26 +44,52 @@ class Draft:
         """Names that it reads."""
         return placeholders(self.prompt)
 
+    is_pushed: bool = False
+    """True when it is to be written as soon as it was tried."""
+
     @property
     def headline(self) -> str:
         """What it is compared with, and what it reads, in one line."""
         against = f"against {self.stored.reference}" if self.stored is not None else "new: the sources have none"
         reads = f"reads {', '.join(self.variables)}" if self.variables else "reads no variables"
-        return f"Draft of {self.prompt.prompt_id}, {against}; {reads}. Nothing is written."
+        end = "" if self.is_pushed else " Nothing is written."
+        return f"Draft of {self.prompt.prompt_id}, {against}; {reads}.{end}"
 
     def __repr__(self) -> str:
-        return "\n".join([for_screen(self.headline, keep_lines=False), for_screen(self._marked())])
+        return "\n".join([for_screen(self.headline, keep_lines=False), _marked(self.stored, self.prompt)])
 
     def _repr_html_(self) -> Safe:
         if self.stored is None:
             return views.boxed(element("p", element("strong", self.headline)), views.preview(self.prompt, EMPTY))
         return views.changes(as_text(self.stored.prompt), as_text(self.prompt), self.headline)
 
-    def _marked(self) -> str:
-        marks = {"kept": ("", ""), "removed": ("[-", "-]"), "added": ("{+", "+}")}
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NewVersion:
+    """A draft that has become a version, beside the one that it went on from."""
+
+    pushed: ManagedPrompt
+    stored: ManagedPrompt | None
+    """What it went on from; `None` = it is a new prompt."""
+    code: str
+    """The line of Python that does the same."""
+
+    @property
+    def headline(self) -> str:
+        """The new reference with its labels, and what it went on from."""
+        labels = f" [{', '.join(self.pushed.labels)}]" if self.pushed.labels else ""
+        before = f", after {self.stored.reference}" if self.stored is not None else ""
+        return f"{self.pushed.reference}{labels} is written{before}."
+
+    def __repr__(self) -> str:
+        lines = [for_screen(self.headline, keep_lines=False), _marked(self.stored, self.pushed.prompt)]
+        return "\n".join([*lines, for_screen(self.code, keep_lines=False)])
+
+    def _repr_html_(self) -> Safe:
         old = as_text(self.stored.prompt) if self.stored is not None else ""
-        pieces = word_diff(old, as_text(self.prompt))
-        return "".join(f"{marks[piece.kind][0]}{piece.text}{marks[piece.kind][1]}" for piece in pieces)
+        return views.boxed(
+            views.changes(old, as_text(self.pushed.prompt), self.headline), element("pre", element("code", self.code))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +109,13 @@ class Trying:
             raise UsageError(f"--first is a number of cases from 0 up; got {self.first!r}.")
 
 
-def make_draft(name: str, text: str, *, engine: Engine | None = None) -> Draft:
+def make_draft(name: str, text: str, *, is_pushed: bool = False, engine: Engine | None = None) -> Draft:
     """Returns the prompt that a cell holds, with the stored version that it goes on from.
 
     Args:
         name: `[source:]name[@version or label]`.
         text: What a `.prompt` file holds; without front matter the config of the stored version is kept.
+        is_pushed: True when it is to be written as soon as it was tried.
         engine: A configuration of its own; `None` = the environment's.
 
     Raises:
@@ -98,22 +124,14 @@ def make_draft(name: str, text: str, *, engine: Engine | None = None) -> Draft:
     """
     if not text.strip():
         raise UsageError("The cell holds no prompt; write its text below the line with %%prompt.")
-    sources = (engine or default_engine()).sources
-    reference = parse_reference(name, known_sources=sources.names)
-    stored: ManagedPrompt | None
-    try:
-        stored = _sync.run(sources.manage(reference))
-    except PromptNotFoundError:
-        if reference.selector.kind != "default":
-            raise
-        stored = None
+    reference, stored = based_on(name, engine=engine or default_engine())
     parsed = parse_prompt(text, where="the cell", prompt_id=reference.name, version=None, source=_SOURCE).prompt
     has_front = text.lstrip().startswith("---")
     config = parsed.config if has_front or stored is None else FrozenDict(stored.config)
     form = parsed.template_format if has_front or stored is None else stored.prompt.template_format
     prompt = replace(parsed, config=config, template_format=form)
     version = prompt.fingerprint.removeprefix("p1:")[:_VERSION_CHARACTERS]
-    return Draft(prompt=replace(prompt, version=version), stored=stored, reference=reference)
+    return Draft(prompt=replace(prompt, version=version), stored=stored, reference=reference, is_pushed=is_pushed)
 
 
 def try_draft(
@@ -147,39 +165,58 @@ def try_draft(
     return _watched(run, show)
 
 
-def push_draft(
-    draft: Draft, *, labels: Sequence[str] = (), message: str | None = None, engine: Engine | None = None
-) -> ManagedPrompt:
-    """Writes a draft to its source as a new version, and returns that.
+def write_draft(
+    draft: Draft,
+    *,
+    labels: Sequence[str] = (),
+    message: str | None = None,
+    run: str | None = None,
+    engine: Engine | None = None,
+) -> NewVersion:
+    """Writes a draft to its source as a new version, and returns what is to be shown of it.
 
     Args:
         draft: What is written: its text and its config.
-        labels: Put on the new version and taken from the versions that had them.
+        labels: Put on the new version and taken from the versions that had them; never `production`.
         message: A line about the change.
+        run: Id of the run that speaks for it.
         engine: A configuration of its own; `None` = the environment's.
 
     Raises:
-        UsageError: If the source is read-only or cannot hold it, or a new prompt names no source and several could
-            take it; nothing was written.
+        UsageError: If nothing is changed, a label is `production`, the prompt is of the other kind, the source is
+            read-only, or a new prompt names no source and several could take it; nothing was written.
+        RunNotFoundError: If the store has no such run.
         PromptSourceError: If the source cannot be reached or refuses it.
     """
-    sources = (engine or default_engine()).sources
-    name = draft.stored.source if draft.stored is not None else draft.reference.source or _only(sources.configured)
-    source = sources.get(name)
-    if not isinstance(source, WritablePromptSource):
-        raise UsageError(f"The prompt source {name!r} cannot be written to from here; langfuse and folder can.")
-    prompt = draft.prompt
-    pushed = _sync.run(
-        source.push(
-            prompt.prompt_id,
-            prompt.template,
-            config=prompt.config,
-            labels=labels,
-            commit_message=message,
-            template_format=prompt.template_format,
-        )
+    pushed = push_draft(
+        draft.prompt,
+        draft.reference,
+        draft.stored,
+        labels=labels,
+        message=message,
+        run=run,
+        engine=engine or default_engine(),
     )
-    return _sync.run(sources.manage(pushed))
+    asked = {"message": message, "labels": list(labels) or None, "run": run}
+    if draft.stored is None or draft.prompt.config != draft.stored.config:
+        asked = {"config": thawed(draft.prompt.config), **asked}
+    return NewVersion(pushed=pushed, stored=draft.stored, code=push_code(draft, asked))
+
+
+def push_code(draft: Draft, asked: Mapping[str, Any]) -> str:
+    """Returns the line of Python that writes the same new version.
+
+    Args:
+        draft: What is written.
+        asked: Keyword arguments of `tk.push_prompt`; those that are `None` are left out.
+    """
+    stored = draft.stored
+    named = repr(str(draft.reference))
+    if stored is not None:
+        chosen = Chosen(source=stored.source, prompt_id=stored.prompt_id, version=stored.version)
+        named = repr(chosen.reference) if chosen.is_spelt else chosen.code
+    more = "".join(f", {name}={value!r}" for name, value in asked.items() if value is not None)
+    return f"tk.push_prompt({named}, {thawed(draft.prompt.template)!r}{more})"
 
 
 def _watched(run: Run, show: Callable[..., Any]) -> Results:
@@ -214,6 +251,12 @@ def _shown(run: Run) -> Mapping[str, str]:
     }
 
 
+def _marked(stored: ManagedPrompt | None, new: Prompt) -> str:
+    marks = {"kept": ("", ""), "removed": ("[-", "-]"), "added": ("{+", "+}")}
+    pieces = word_diff(as_text(stored.prompt) if stored is not None else "", as_text(new))
+    return for_screen("".join(f"{marks[piece.kind][0]}{piece.text}{marks[piece.kind][1]}" for piece in pieces))
+
+
 def _say(show: Callable[..., Any], words: str) -> None:
     bundle = {"text/html": str(views.boxed(element("p", words))), "text/plain": for_screen(words, keep_lines=False)}
     show(bundle, raw=True)
@@ -221,10 +264,3 @@ def _say(show: Callable[..., Any], words: str) -> None:
 
 def _html(form: Safe) -> Mapping[str, str]:
     return {"text/html": str(form), "text/plain": "(the first case, filled in)"}
-
-
-def _only(names: Sequence[str]) -> str:
-    if len(names) == 1:
-        return names[0]
-    listed = " or ".join(f"{name}:..." for name in names) or "folder:..."
-    raise UsageError(f"The prompt is new, and it is not said where to write it; name it as {listed}.")

@@ -11,8 +11,7 @@ import ipywidgets as w
 from toolkit.engine import Engine, default_engine
 from toolkit.errors import UsageError
 from toolkit.results import Results, Safe, element
-from toolkit.sweep import Plan, Run, plan, start_sweep
-from toolkit.widgets._bundle import Lasting
+from toolkit.sweep import Plan, Run, notes_alone, plan, start_sweep
 from toolkit.widgets._code_line import CodeLine
 from toolkit.widgets._form_models import known_models, models_hint
 from toolkit.widgets._form_run import RunProgress
@@ -20,8 +19,9 @@ from toolkit.widgets._form_state import Cases, Wanted, read_budget, read_models,
 from toolkit.widgets._newest import Newest
 from toolkit.widgets._paint import error_words, guarded
 from toolkit.widgets._picker import PromptPicker
+from toolkit.widgets._place import Place, Placed
 from toolkit.widgets._status import StatusLine
-from toolkit.widgets._theme import PREFIX
+from toolkit.widgets._theme import CODE, PREFIX
 
 _SETTLE_S = 0.3
 """Seconds without a change before the plan is made again."""
@@ -30,11 +30,12 @@ _MOST_PREVIEWED = 1_000
 """Cases that the picker's preview leafs through."""
 
 _NONE, _FILE = "none", "a file"
+_KEPT = "What a run gave is kept where .results of the form is shown in a cell."
 _WIDE = {"description_width": "105px"}
 _ROWS = (("all rows", "all"), ("the first", "first"), ("a sample of", "sample"))
 
 
-class SweepForm(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class SweepForm(Placed, w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A sweep put together by hand: pick prompts, models and cases, read the plan, press Run, see the answers come.
 
     Nothing is sent to a provider before Run is pressed. The run goes on in the engine's own thread: show the form
@@ -113,7 +114,8 @@ class SweepForm(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         """
         if self.run is None:
             raise UsageError("Nothing was run from this form yet; press Run.")
-        return self.run.results
+        shown = [progress.results for progress in self.progress_box.children]
+        return shown[0] if shown else self.run.results
 
     def code(self) -> str:
         """Returns the call of `tk.sweep` that does the same as pressing Run.
@@ -126,8 +128,9 @@ class SweepForm(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     def static_html(self) -> Safe:
         """Returns the code, and how far the run is, as HTML without a kernel."""
         shown = [progress.static_html() for progress in self.progress_box.children]
-        code = element("pre", self.code_line.code, style="white-space:pre-wrap")
-        return element("div", code, shown, class_=f"{PREFIX} tex2jax_ignore mathjax_ignore")
+        code = element("pre", self.code_line.code, style=CODE)
+        head = element("p", element("strong", "Sweep form. "), "It needs its kernel: run the cell again. ", _KEPT)
+        return element("div", head, code, shown, class_=f"{PREFIX} tex2jax_ignore mathjax_ignore")
 
     def static_text(self) -> str:
         """Returns the plan, or how far the run is, in one line."""
@@ -135,45 +138,45 @@ class SweepForm(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         return f"SweepForm: {shown[0] if shown else self.plan_status.words}"
 
     def _make_parts(self, models: Sequence[str]) -> None:
-        self.models = w.SelectMultiple(description="Models", options=models, rows=5, style=_WIDE, layout=_half())
-        self.more_models = w.Text(description="More models", placeholder=models_hint(), style=_WIDE, layout=_half())
-        self.cases = w.Dropdown(description="Cases", options=[*self._tables, _FILE, _NONE], style=_WIDE, layout=_half())
+        self.models = w.SelectMultiple(description="Models", options=models, rows=_rows(models), style=_WIDE)
+        self.more_models = w.Text(description="More models", placeholder=models_hint(), style=_WIDE)
+        self.cases = w.Dropdown(description="Cases", options=[*self._tables, _FILE, _NONE], style=_WIDE)
         self.file = w.Text(description="File", placeholder="cases.csv, .jsonl, .json or .parquet", style=_WIDE)
-        self.file.layout = _half()
-        self.rows = w.Dropdown(description="Rows", options=_ROWS, value="all", style=_WIDE, layout=_third())
-        self.count = w.BoundedIntText(
-            description="How many", value=5, min=1, max=10_000_000, style=_WIDE, layout=_third()
-        )
-        self.seed = w.IntText(description="Seed", value=0, style=_WIDE, layout=_third())
+        self.rows = w.Dropdown(description="Rows", options=_ROWS, value="all", style=_WIDE)
+        self.count = w.BoundedIntText(description="How many", value=5, min=1, max=10_000_000, style=_WIDE)
+        self.seed = w.IntText(description="Seed", value=0, style=_WIDE)
         self.params = w.Textarea(
-            description="Params", placeholder='{"temperature": 0}   one set a line', rows=2, style=_WIDE, layout=_half()
+            description="Params", placeholder='{"temperature": 0}   one set a line', rows=2, style=_WIDE
         )
-        self.baseline = w.Dropdown(description="Baseline", options=[("the first arm", "")], style=_WIDE, layout=_half())
-        self.repeats = w.BoundedIntText(description="Repeats", value=1, min=1, max=1_000, style=_WIDE, layout=_third())
-        self.budget = w.Text(description="Budget USD", placeholder="no limit", style=_WIDE, layout=_third())
-        self.concurrency = w.BoundedIntText(
-            description="Concurrency", value=0, min=0, max=10_000, style=_WIDE, layout=_third()
-        )
+        self.baseline = w.Dropdown(description="Baseline", options=[("the first arm", "")], style=_WIDE)
+        self.repeats = w.BoundedIntText(description="Repeats", value=1, min=1, max=1_000, style=_WIDE)
+        self.budget = w.Text(description="Budget USD", placeholder="no limit", style=_WIDE)
+        self.concurrency = w.BoundedIntText(description="Concurrency", value=0, min=0, max=10_000, style=_WIDE)
         self.concurrency.tooltip = "Most calls in flight; 0 = learned from the answers"
         self.run_button = w.Button(description="Run", button_style="primary", disabled=True)
         self.plan_status, self.plan_table, self.status = StatusLine(), w.HTML(), StatusLine()
         self.progress_box, self.code_line = w.VBox(), CodeLine(label="code")
+        self.place = Place(self, on_run=guarded(self.status.fail, self._press_by_key))
         for name in ("models", "more_models", "cases", "file", "rows", "count", "seed", "params", "baseline", "repeats",
                      "budget", "concurrency", "run_button", "plan_table"):  # fmt: skip
             getattr(self, name).add_class(f"{PREFIX}-{name.replace('_', '-')}")
-        self.add_class(f"{PREFIX}-form")
+        for name in ("parts", "form"):
+            self.add_class(f"{PREFIX}-{name}")
         self.children = (
+            _heading("Prompts"),
             self.picker,
-            w.HBox([self.models, self.more_models], layout=w.Layout(flex_flow="row wrap")),
-            w.HBox([self.cases, self.file, self.rows, self.count, self.seed], layout=w.Layout(flex_flow="row wrap")),
-            w.HBox([self.params, self.baseline], layout=w.Layout(flex_flow="row wrap")),
-            w.HBox([self.repeats, self.budget, self.concurrency], layout=w.Layout(flex_flow="row wrap")),
+            _heading("Models and cases"),
+            _fields(self.models, self.more_models, self.cases, self.rows, self.file, self.count, self.seed),
+            _heading("Params and limits"),
+            _fields(self.params, self.baseline, self.repeats, self.budget, self.concurrency),
+            _heading("Plan"),
             self.plan_status,
             self.plan_table,
-            w.HBox([self.run_button], layout=w.Layout(flex_flow="row wrap")),
+            self.run_button,
             self.status,
             self.progress_box,
             self.code_line,
+            self.place,
         )
 
     def _watch_parts(self) -> None:
@@ -211,7 +214,11 @@ class SweepForm(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no typ
             return
         self.plan_status.say("Planning …")
         show: Callable[[Plan], None] = guarded(self.plan_status.fail, self._planned)
-        self._plans.ask(lambda: plan(**wanted.arguments(), engine=self._engine), show, self._refused)
+        self._plans.ask(lambda: self._plan_of(wanted), show, self._refused)
+
+    def _plan_of(self, wanted: Wanted) -> Plan:
+        with notes_alone():
+            return plan(**wanted.arguments(), engine=self._engine)
 
     def _show_needed(self) -> None:
         """Hides what means nothing with the present choice, and offers the baselines that there are."""
@@ -228,7 +235,8 @@ class SweepForm(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
     def _planned(self, made: Plan) -> None:
         self.plan = made
-        self.plan_table.value = made._repr_html_()
+        # A plan with nothing to send is told in its line.
+        self.plan_table.value = made._repr_html_() if made.new or made.notes else ""
         self.plan_status.say(made.line)
         self.picker.use_cases([dict(case.variables) for case in made.cases[:_MOST_PREVIEWED]])
         self.run_button.disabled = self._is_running()
@@ -247,9 +255,17 @@ class SweepForm(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         wanted = self.wanted
         self.status.say("Starting …")
         show: Callable[[Run], None] = guarded(self.status.fail, self._begun)
-        self._runs.ask(
-            lambda: start_sweep(**wanted.arguments(), engine=self._engine, progress="off"), show, self._not_begun
-        )
+        self._runs.ask(lambda: self._run_of(wanted), show, self._not_begun)
+
+    def _run_of(self, wanted: Wanted) -> Run:
+        with notes_alone():
+            return start_sweep(**wanted.arguments(), engine=self._engine, progress="off")
+
+    def _press_by_key(self) -> None:
+        if self.run_button.disabled:
+            self.status.say("Not run: the plan is not ready; press again once it is there.")
+        else:
+            self._press()
 
     def _begun(self, run: Run) -> None:
         self.run = run
@@ -270,13 +286,19 @@ class SweepForm(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         self._changed()
 
 
-def _half() -> Any:
-    """A layout of its own for each: one that is hidden hides every part that shares it."""
-    return w.Layout(width="48%", min_width="300px")
+def _rows(options: Sequence[str]) -> int:
+    return min(max(len(options), 2), 6)
 
 
-def _third() -> Any:
-    return w.Layout(width="31%", min_width="230px")
+def _heading(text: str) -> Any:
+    return w.HTML(str(element("div", text, class_=f"{PREFIX}-heading")))
+
+
+def _fields(*parts: Any) -> Any:
+    """Fields in two columns, in one where the page is narrow."""
+    box = w.HBox(list(parts))
+    box.add_class(f"{PREFIX}-fields")
+    return box
 
 
 def _namespaces() -> list[Mapping[str, Any]]:

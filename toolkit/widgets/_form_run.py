@@ -16,8 +16,9 @@ from toolkit.engine import usd_words
 from toolkit.errors import UsageError
 from toolkit.results import CaseGrid, Results, Safe, element, grid_html, shorten
 from toolkit.sweep import Progress, Run, live_run
-from toolkit.widgets._bundle import Lasting
+from toolkit.widgets._grid import CompareGrid
 from toolkit.widgets._paint import Coalescer, guarded
+from toolkit.widgets._place import Place, Placed
 from toolkit.widgets._status import StatusLine
 from toolkit.widgets._theme import PREFIX, value
 
@@ -30,10 +31,10 @@ _RESULTS_SHARE = 10.0
 _MOST_HTML = 100_000
 _MOST_FAILURES = 5
 _CELL = "padding:.15em .7em;text-align:right"
-_ENDED = ("ended", "stopped", "failed")
+_BARS = {"ended": "success", "stopped": "warning", "failed": "danger"}
 
 
-class RunProgress(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class RunProgress(Placed, w.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Shows a run while it goes, and stops it; any number of them may show the same run.
 
     The run goes on in the engine's own thread: a page that is reloaded, a closed notebook tab or a lost variable does
@@ -55,6 +56,7 @@ class RunProgress(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no t
         self._on_end = on_end
         self.run = _run_of(run)
         self._results_at, self._results_took_s = 0.0, 0.0
+        self._given: Results | None = None
         self._closing = threading.Event()
         self._make_parts()
         self._paints = Coalescer(guarded(self.status.fail, self._paint), every_s=_EVERY_S)
@@ -63,8 +65,8 @@ class RunProgress(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     @property
     def results(self) -> Results:
-        """What is there so far."""
-        return self.run.results
+        """What is there so far; when the run has ended, what it gave: the same object that the grid shows."""
+        return self.run.results if self._given is None else self._given
 
     def settle(self, timeout_s: float = 30.0) -> bool:
         """Waits until the run has ended and its last state is shown, and tells whether it is.
@@ -78,27 +80,31 @@ class RunProgress(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no t
         """Shows nothing more; the run goes on."""
         self._closing.set()
         self._paints.close()
+        for grid in self.grid_box.children:
+            grid.close()
         super().close()
 
     def static_html(self) -> Safe:
         """Returns how far the run is, and the answers so far, as HTML without a kernel."""
-        return element("div", _table(self._progress()), _answers(self.results), class_=f"{PREFIX} mathjax_ignore")
+        arms = _table(self._progress()) if self._given is None else None
+        line = element("p", self.static_text())
+        return element("div", line, arms, _answers(self.results), class_=f"{PREFIX} mathjax_ignore")
 
     def static_text(self) -> str:
         """Returns how far the run is, in one line."""
         return f"{self.run.run_id}: {progress_words(self._progress())}"
 
     def _make_parts(self) -> None:
-        self.bar = w.FloatProgress(description="Progress", min=0.0, max=1.0, layout=w.Layout(width="60%"))
+        self.bar = w.FloatProgress(description="Progress", min=0.0, max=1.0)
         self.stop_button = w.Button(description="Stop", tooltip="Send nothing new; what is in flight comes in")
         self.status, self.arms, self.failures, self.answers = StatusLine(), w.HTML(), w.HTML(), w.HTML()
         self.stop_button.on_click(guarded(self.status.fail, self._stop))
-        for part, name in ((self.bar, "bar"), (self.stop_button, "stop"), (self.arms, "arms"),
-                           (self.failures, "failures"), (self.answers, "answers")):  # fmt: skip
+        row, self.grid_box, self.place = w.HBox([self.bar, self.stop_button]), w.VBox(), Place(self)
+        for part, name in ((self.bar, "bar"), (self.stop_button, "stop"), (self.arms, "arms"), (row, "row"),
+                           (self.failures, "failures"), (self.answers, "answers"), (self, "parts"),
+                           (self, "run")):  # fmt: skip
             part.add_class(f"{PREFIX}-{name}")
-        self.add_class(f"{PREFIX}-run")
-        row = w.HBox([self.bar, self.stop_button], layout=w.Layout(flex_flow="row wrap"))
-        self.children = (row, self.status, self.arms, self.failures, self.answers)
+        self.children = (row, self.status, self.arms, self.failures, self.answers, self.grid_box, self.place)
 
     def _progress(self) -> Progress:
         progress = self.run.progress
@@ -125,12 +131,13 @@ class RunProgress(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no t
     def _paint(self) -> None:
         is_done = self.run.is_done
         progress = self._progress()
-        is_ended = is_done and progress.state in _ENDED
         with self.hold_sync(), self.bar.hold_sync():
             self.bar.value = progress.done / progress.planned if progress.planned else 1.0
-            self.bar.bar_style = "danger" if progress.state == "failed" else "success" if is_ended else ""
-            self.arms.value = str(_table(progress))
+            self.bar.bar_style = _BARS.get(progress.state, "") if is_done else ""
+            # What the results say of each arm at the end is more.
+            self.arms.value = "" if is_done and progress.state != "failed" else str(_table(progress))
             self.stop_button.disabled = is_done
+            self.stop_button.layout.display = "none" if is_done else None
         words = progress_words(progress)
         if progress.state == "failed":
             self.status.fail(f"{words}. tk.resume({progress.run_id!r}) goes on.")
@@ -140,9 +147,18 @@ class RunProgress(Lasting, w.VBox):  # type: ignore[misc]  # ipywidgets has no t
             began = time.monotonic()
             results = self.results
             self.failures.value = str(_failures(results)) if progress.failed else ""
-            self.answers.value = str(_answers(results) if is_done else _so_far(results))
+            if is_done:
+                self._give(results)
+            else:
+                self.answers.value = str(_so_far(results) or "")
             self._results_at = time.monotonic()
             self._results_took_s = self._results_at - began
+
+    def _give(self, results: Results) -> None:
+        """Shows what the run gave: what there is to say of it, and the live grid of its answers."""
+        self._given = results
+        self.answers.value = str(element("div", results.head_html(), class_=f"{PREFIX} mathjax_ignore"))
+        self.grid_box.children = (CompareGrid(results),)
 
 
 def progress_words(progress: Progress) -> str:
@@ -186,12 +202,16 @@ def _failures(results: Results) -> Safe:
     failed = df[df["status"] == "failed"]
     counts = Counter(zip(failed["failure"].astype(str), failed["message"].astype(str), strict=True))
     rows = [
-        element("div", f"{count:,} times {kind}: {shorten(message, 300)}", style=f"color:{value('bad')}")
+        element("div", f"{_times(count)} {kind}: {shorten(message, 300)}", style=f"color:{value('bad')}")
         for (kind, message), count in counts.most_common(_MOST_FAILURES)
     ]
     more = len(counts) - len(rows)
     rest = element("div", f"and {more:,} other failures: results.failures") if more > 0 else None
     return element("div", rows, rest, class_=f"{PREFIX} tex2jax_ignore mathjax_ignore")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _answers(results: Results) -> Safe:
@@ -202,9 +222,15 @@ def _answers(results: Results) -> Safe:
     return element("pre", shorten(repr(results), _MOST_HTML // 4), class_=f"{PREFIX} mathjax_ignore")
 
 
-def _so_far(results: Results) -> Safe:
-    """Returns the first cases' answers alone: counts and a verdict wait for the end."""
-    return element("div", grid_html(CaseGrid(results.view)), class_=f"{PREFIX} tex2jax_ignore mathjax_ignore")
+def _so_far(results: Results) -> Safe | None:
+    """Returns the answers alone of the first cases that have one: counts and a verdict wait for the end."""
+    view = results.view
+    begun = {trial.case.index for trial in view.trials if trial.trial_id in view.outcomes}
+    if not begun:
+        return None
+    seen = replace(view, trials=tuple(trial for trial in view.trials if trial.case.index in begun))
+    shown = grid_html(CaseGrid(seen), is_running=True)
+    return element("div", shown, class_=f"{PREFIX} tex2jax_ignore mathjax_ignore")
 
 
 def _run_of(run: Run | str) -> Run:

@@ -10,10 +10,11 @@ from IPython.core.error import UsageError as CellUsageError
 from IPython.display import display
 
 from toolkit._redact import redact
+from toolkit.engine import default_engine
 from toolkit.errors import ToolkitError
 from toolkit.results import for_screen
-from toolkit.sweep import prompts
-from toolkit.widgets._draft import Trying, make_draft, push_draft, try_draft
+from toolkit.sweep import check_draft, prompts
+from toolkit.widgets._draft import Trying, make_draft, try_draft, write_draft
 
 # Parts of IPython that have no types.
 _display: Any = display
@@ -41,14 +42,14 @@ class PromptMagic:
 
     def __call__(self, line: str, cell: str) -> None:
         """Runs one cell; what is wrong with it is told in one line instead of a traceback."""
-        options = self._parser.parse_argstring(line)
+        options = _unquoted(self._parser.parse_argstring(line))
         try:
             self._show(options, cell)
         except ToolkitError as error:
             raise CellUsageError(for_screen(redact(str(error)), keep_lines=False)) from None
 
     def _show(self, options: Any, cell: str) -> None:
-        for option, given in (("--label", options.label), ("--message", options.message)):
+        for option, given in (("--label", options.label), ("--message", options.message), ("--run", options.run)):
             if given and not options.push:
                 raise CellUsageError(f"{option} is for a new version, and nothing is written without --push.")
         if options.output is not None and not options.output.isidentifier():
@@ -59,17 +60,36 @@ class PromptMagic:
             first=options.first,
             budget_usd=options.budget,
         )
-        draft = make_draft(options.prompt, cell)
+        draft = make_draft(options.prompt, cell, is_pushed=options.push)
+        if options.push:
+            # Before anything is sent: a draft that nobody takes is not paid for.
+            asked = {"labels": options.label, "run": options.run}
+            check_draft(draft.prompt, draft.reference, draft.stored, **asked, engine=default_engine())
         _display(draft)
         if options.output is not None:
             self._shell.user_ns[options.output] = draft.prompt
-        try_draft(draft, trying, _display)
+        answers = try_draft(draft, trying, _display)
         if options.push:
-            _display(push_draft(draft, labels=options.label, message=options.message))
+            # A run of failures alone speaks for nothing.
+            is_answered = answers is not None and len(answers.failures) < len(answers)
+            run = options.run or (answers.run_id if answers is not None and is_answered else None)
+            _display(write_draft(draft, labels=options.label, message=options.message, run=run))
 
     def _cases(self, named: str | None) -> Any:
         namespace = self._shell.user_ns
         return namespace[named] if named is not None and named in namespace else named
+
+
+def _unquoted(options: Any) -> Any:
+    """Takes the quotes off that IPython leaves around an argument with spaces."""
+    for name, value in vars(options).items():
+        setattr(options, name, [_bare(each) for each in value] if isinstance(value, list) else _bare(value))
+    return options
+
+
+def _bare(value: Any) -> Any:
+    is_quoted = isinstance(value, str) and len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if is_quoted else value
 
 
 def _make_parser() -> Any:
@@ -87,8 +107,9 @@ def _make_parser() -> Any:
     add("-b", "--budget", type=float, help="most USD that the answers may cost")
     add("-o", "--output", help="variable that gets the draft, to be given to tk.sweep")
     add("--push", action="store_true", help="write it to the source as a new version; else nothing is written")
-    add("--label", action="append", default=[], help="with --push: a label for the new version")
+    add("--label", action="append", default=[], help="with --push: a label for the new version; never production")
     add("--message", help="with --push: a line about the change")
+    add("--run", help="with --push: id of the run that speaks for it; default: the one of the answers in this cell")
     return parser
 
 

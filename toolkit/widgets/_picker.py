@@ -18,17 +18,20 @@ from toolkit.prompts import PromptReference, PromptVersion, Selector, placeholde
 from toolkit.results import Safe, counted, element, rows_of, shorten
 from toolkit.widgets import _picker_state as state
 from toolkit.widgets import _picker_views as views
-from toolkit.widgets._bundle import Lasting
+from toolkit.widgets._draft import NewVersion
 from toolkit.widgets._newest import Newest
 from toolkit.widgets._paint import error_words, guarded
+from toolkit.widgets._picker_draft import DraftEditor
 from toolkit.widgets._picker_parts import Field, PickerParts
 from toolkit.widgets._picker_state import Chosen
+from toolkit.widgets._place import Placed
+from toolkit.widgets._theme import CODE
 
 _MOST_FIELDS = 30
 _LEAST_ROWS, _MOST_ROWS = 3, 8
 
 
-class PromptPicker(Lasting, PickerParts):
+class PromptPicker(Placed, PickerParts):
     """Picks prompt versions out of every source that is configured; `.value` is what was picked, `.code()` the Python.
 
     Lists and texts are fetched off the kernel's thread, so that the notebook stays free.
@@ -72,8 +75,14 @@ class PromptPicker(Lasting, PickerParts):
         self._added: list[Chosen] = []
         self._texts: dict[Chosen, Prompt] = {}
         self._typed: dict[str, str] = {}
+        self._new: Prompt | None = None
         self._lists, self._histories, self._fetches = Newest(), Newest(), Newest()
         self._make_parts()
+        self.draft = DraftEditor(
+            self._engine, tell=self.status.say, fail=self.status.fail, saved=lambda new: self._saved(new)
+        )
+        self.add_tab("Draft", self.draft)
+        self.body.layout.display = "none"
         self._offer_cases()
         self._watch_parts()
         if prompt is not None:
@@ -86,7 +95,8 @@ class PromptPicker(Lasting, PickerParts):
         Args:
             timeout_s: Most seconds to wait.
         """
-        return all(work.settle(timeout_s) for work in (self._lists, self._histories, self._fetches))
+        works = (self.draft, self._lists, self._histories, self._fetches)
+        return all(work.settle(timeout_s) for work in works)
 
     def use_cases(self, cases: Any) -> None:
         """Fills the preview with another table's cases; what was typed in the fields is dropped when they differ.
@@ -114,10 +124,14 @@ class PromptPicker(Lasting, PickerParts):
         return state.code_of(self.chosen)
 
     def static_html(self) -> Safe:
-        """Returns what is picked, and the preview of the first, as HTML without a kernel."""
+        """Returns what is picked, its preview, what it changes and the code, as HTML without a kernel."""
         head = element("p", element("strong", "Prompts picked: "), ", ".join(map(str, self.chosen)) or "none")
-        shown = self._shown()
-        return views.boxed(head, views.preview(shown, self._values(shown)[0]) if shown is not None else None)
+        shown, other = self._shown(), self._other()
+        if shown is None:
+            return views.boxed(head)
+        changed = self._difference(shown, other) if other is not None else None
+        code = element("pre", self.code(), style=CODE)
+        return views.boxed(head, views.preview(shown, self._values(shown)[0]), changed, code)
 
     def static_text(self) -> str:
         """Returns what is picked, in one line."""
@@ -170,6 +184,7 @@ class PromptPicker(Lasting, PickerParts):
             self._names = state.shown_names(infos)
             sources = len({info.source for info in infos})
             told = f"{counted(len(infos), 'prompt')} in {counted(sources, 'source')}."
+            told = f"{self._new.reference} is written." if self._new is not None else told
             self.status.say(told if infos else "The sources hold no prompt yet; tk.doctor() says where they are.")
             self._info = None
             self._on_name()
@@ -185,6 +200,11 @@ class PromptPicker(Lasting, PickerParts):
             guarded(self.status.fail, self._listed),
             self._fail,
         )
+
+    def _saved(self, new: NewVersion) -> None:
+        """Lists the prompts anew, with the new version highlighted."""
+        self._new = new.pushed.prompt
+        self._refresh()
 
     def _fail(self, error: Exception) -> None:
         self.status.fail(error_words(error))
@@ -214,14 +234,17 @@ class PromptPicker(Lasting, PickerParts):
         kept = self.versions.value if self._is_touched else ()
         other = self.compare.value if self._is_compared else None
         self._versions = versions
+        self.body.layout.display = None
         titles = state.version_titles(versions, self._now())
         keys = [key for _, key in titles]
         first = state.first_choice(versions)
+        if self._new is not None and self._info is not None and self._new.prompt_id == self._info.prompt_id:
+            first = self._new.version
         with self._setting():
             self.versions.value = ()
             self.versions.options = titles
             self.versions.rows = min(max(len(titles), _LEAST_ROWS), _MOST_ROWS)
-            self.versions.value = tuple(key for key in kept if key in keys) or ((first,) if first is not None else ())
+            self.versions.value = tuple(key for key in kept if key in keys) or ((first,) if first in keys else ())
             self.compare.options = [
                 ("nothing", ""),
                 *((title, key) for title, key in titles if not key.startswith("@")),
@@ -245,7 +268,7 @@ class PromptPicker(Lasting, PickerParts):
         return (state.beside(shown[0], self._versions) if shown else None) or ""
 
     def _on_versions(self) -> None:
-        self._is_touched = True
+        self._is_touched, self._new = True, None
         if not self._is_compared:
             self._set(self.compare, "value", self._beside())
         self._show()
@@ -281,6 +304,10 @@ class PromptPicker(Lasting, PickerParts):
         highlighted = self._highlighted()
         return self._texts.get(highlighted[-1]) if highlighted else None
 
+    def _other(self) -> Prompt | None:
+        """The prompt that the shown one is compared with."""
+        return self._texts.get(self._chosen(self.compare.value)) if self._info and self.compare.value else None
+
     def _values(self, prompt: Prompt) -> tuple[dict[str, Any], list[str]]:
         case = self._cases[self.case.value] if self._cases else {}
         return state.values_of(placeholders(prompt), case, self._typed)
@@ -291,7 +318,7 @@ class PromptPicker(Lasting, PickerParts):
         if shown is None or info is None:
             return
         names = placeholders(shown)
-        other = self._texts.get(self._chosen(self.compare.value)) if self.compare.value else None
+        other = self._other()
         self._make_fields(names)
         with self.hold_sync():
             self.about.value = str(views.words(state.summary(info, names, self._now())))
@@ -299,6 +326,7 @@ class PromptPicker(Lasting, PickerParts):
             self.diff.value = str(self._difference(shown, other))
             self.config.value = str(views.config_table(shown))
             self.json.value = str(views.as_json(shown))
+            self.draft.show(shown)
 
     def _difference(self, shown: Prompt, other: Prompt | None) -> Safe:
         if other is None:

@@ -22,7 +22,7 @@ class StatusLine(ipywidgets.HTML):  # type: ignore[misc]  # ipywidgets has no ty
 
     def fail(self, text: str) -> None:
         """Shows what went wrong; goes well with `guarded(status.fail, ...)`."""
-        self._show(text, f"color:{value('bad')};font-weight:600")
+        self._show(text, f"display:block;color:{value('bad')};border-left:3px solid;padding-left:.6em")
 
     def _show(self, text: str, style: str) -> None:
         self.words = text

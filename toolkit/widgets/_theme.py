@@ -31,6 +31,10 @@ def value(name: str) -> str:
     return f"var({jupyter},var({vscode},{fallback}))"
 
 
+CODE = f"white-space:pre-wrap;font-family:{value('mono')};font-size:.95em"
+"""Inline style of Python in static HTML."""
+
+
 def theme_css(scope: str = f".{PREFIX}") -> str:
     """Returns the rule that sets our variables, `--pk-fg` and so on, on everything within `scope`.
 

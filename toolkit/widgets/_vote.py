@@ -21,7 +21,7 @@ from toolkit.widgets._bundle import Bundle, Lasting, bundle, takes_place_of_html
 from toolkit.widgets._paint import guarded
 from toolkit.widgets._slot import PAGE_PROGRAM, new_slot
 from toolkit.widgets._theme import theme_css
-from toolkit.widgets._vote_report import Wire, report_parts
+from toolkit.widgets._vote_report import Wire, next_pairs, report_parts
 from toolkit.widgets._vote_state import Duel, Key, Shown, VoteState, plan_duels
 
 _STATIC = Path(__file__).parent / "static"
@@ -33,6 +33,10 @@ _MOST_OF_ANSWER = 100_000
 _MOST_OF_VARIABLE = 400
 _MOST_OF_NOTE = 2_000
 _MOST_OF_NAME = 100
+
+# Without a kernel the next few pairs are shown.
+_MOST_STILL = 5
+_MOST_OF_STILL = 600
 
 # Answers whose texts are in memory together while equal ones are looked for.
 _AT_A_TIME = 500
@@ -103,7 +107,9 @@ class BlindVote(Lasting, anywidget.AnyWidget):
         self._turn = itertools.count(1)
         self._now_turn = next(self._turn)
         self._since = clock()
-        self._is_finished = self._state.shown() is None
+        # What nobody had to judge is no vote that could be taken back.
+        self._is_finished = self._state.shown() is None and not self._state.last()
+        self._is_told = self._is_finished
         self._acts: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "vote": self._on_vote,
             "undo": self._on_undo,
@@ -113,10 +119,10 @@ class BlindVote(Lasting, anywidget.AnyWidget):
         self.on_msg(guarded(self._fail, self._on_message))
 
     def static_html(self) -> Safe:
-        """Returns how far the voter is, and once it is finished what the votes say, as inert HTML."""
+        """Returns how far the voter is and the next pairs, or once names are told what the votes say, as inert HTML."""
         with self._lock:
-            report = self._results.votes._repr_html_() if self._is_finished else None
-            still = element("div", element("p", self.static_text()), report, class_="pk-static")
+            rest = self._results.votes._repr_html_() if self._is_finished else self._next_pairs()
+            still = element("div", element("p", self.static_text()), rest, class_="pk-static")
             return element("div", still, class_=f"toolkit-results tex2jax_ignore mathjax_ignore {self.slot}")
 
     def static_text(self) -> str:
@@ -165,8 +171,8 @@ class BlindVote(Lasting, anywidget.AnyWidget):
         # Those with equal texts that come next are ties: kept together with this vote, and taken back with it.
         equal = [_same_vote(self._voter, duel, at) for duel in self._state.passed(vote)]
         self._keep([vote, *equal])
+        self._is_finished = self._is_told and self._state.shown() is None
         self._step()
-        self._is_finished = self._state.shown() is None
 
     def _on_undo(self, asked: Mapping[str, Any]) -> None:
         votes = self._state.last()
@@ -176,12 +182,13 @@ class BlindVote(Lasting, anywidget.AnyWidget):
             self._step()
 
     def _on_finish(self, asked: Mapping[str, Any]) -> None:
-        self._is_finished = True
+        self._is_finished = self._is_told = True
         self._step()
 
     def _on_go_on(self, asked: Mapping[str, Any]) -> None:
-        self._is_finished = self._state.shown() is None
-        self._step()
+        if self._state.shown() is not None:
+            self._is_finished = False
+            self._step()
 
     def _keep(self, votes: Sequence[Vote]) -> None:
         # In the store first: what is not kept is not behind us.
@@ -193,26 +200,44 @@ class BlindVote(Lasting, anywidget.AnyWidget):
 
     def _show(self) -> None:
         shown = self._state.shown()
-        if self._is_finished or shown is None:
+        if self._is_finished:
             rest = self._state.passed()
             if shown is None and rest:
                 self._keep([_same_vote(self._voter, duel, self._now()) for duel in rest])
             # Others may have voted meanwhile.
             report = self._results.refresh().votes
             self.send({"turn": self._now_turn, "report": report_parts(report, has_more=shown is not None)})
+        elif shown is None:
+            # The last vote can be taken back until the names are told.
+            self.send({"turn": self._now_turn, "end": {"all": self._state.counts().all}})
         else:
             self.send({"turn": self._now_turn, "pair": self._pair(shown)})
             self._since = self._clock()
+
+    def _next_pairs(self) -> Safe | None:
+        """The next pairs as they will stand on the page; nothing of whose they are."""
+        shown = self._state.upcoming(_MOST_STILL)
+        if not shown:
+            return None
+        texts = self._grid.texts(dict.fromkeys((each.duel.case, each.duel.repeat) for each in shown))
+        pairs = [
+            (self._variables(each) if self._show_case else [], shorten(texts[each.left], _MOST_OF_STILL),
+             shorten(texts[each.right], _MOST_OF_STILL))
+            for each in shown
+        ]  # fmt: skip
+        return next_pairs(pairs)
+
+    def _variables(self, shown: Shown) -> list[tuple[str, str]]:
+        case = self._grid.first((shown.duel.case, shown.duel.repeat)).trial.case
+        return [
+            (str(name), shorten(cell_text(value) or "", _MOST_OF_VARIABLE)) for name, value in case.variables.items()
+        ]
 
     def _pair(self, shown: Shown) -> Wire:
         key = (shown.duel.case, shown.duel.repeat)
         texts = self._grid.texts([key])
         counts = self._state.counts()
-        case = self._grid.first(key).trial.case
-        variables = [
-            [for_screen(str(name), keep_lines=False), _screened(cell_text(value) or "", _MOST_OF_VARIABLE)]
-            for name, value in case.variables.items()
-        ]
+        variables = [[for_screen(name, keep_lines=False), for_screen(value)] for name, value in self._variables(shown)]
         return {
             "left": _screened(texts[shown.left], _MOST_OF_ANSWER),
             "right": _screened(texts[shown.right], _MOST_OF_ANSWER),

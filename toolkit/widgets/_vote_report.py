@@ -1,12 +1,16 @@
-"""What a page shows once a voter has finished: who was who, as plain JSON with every foreign text safe to show."""
+"""What a page shows once a voter has finished, as plain JSON, and what it shows of open pairs without a kernel."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from toolkit.results import VoteReport, for_screen, rank_rows
+from toolkit.results import Safe, VoteReport, element, for_screen, joined, rank_rows
 
 Wire: TypeAlias = dict[str, Any]
+
+_CELL = "border:1px solid rgba(128,128,128,.4);padding:.4em .7em;vertical-align:top;text-align:left"
+_TABLE = "border-collapse:collapse;margin:.5em 0;white-space:pre-wrap;overflow-wrap:anywhere"
 
 _VOTER_COLUMNS = (
     ("votes", "votes"),
@@ -33,6 +37,27 @@ def report_parts(report: VoteReport, *, has_more: bool) -> Wire:
         "voters": [_voter(str(name), report) for name in report.voters.index],
         "has_more": has_more,
     }
+
+
+def next_pairs(pairs: Sequence[tuple[Sequence[tuple[str, str]], str, str]]) -> Safe:
+    """Returns the next pairs as an inert table, without names.
+
+    Args:
+        pairs: Of each the case's variables by name, the left answer and the right one; no variables = no case is shown.
+    """
+    has_cases = any(variables for variables, _, _ in pairs)
+    names = ("Case", "Left", "Right") if has_cases else ("Left", "Right")
+    head = element("tr", [element("th", name, scope="col", style=_CELL) for name in names])
+    rows = []
+    for variables, *answers in pairs:
+        told = [element("div", f"{name}: {value}", dir="auto") for name, value in variables]
+        case = element("td", told, style=f"{_CELL};min-width:9em;opacity:.8") if has_cases else None
+        sides = [element("td", element("div", text, dir="auto"), style=f"{_CELL};min-width:12em") for text in answers]
+        rows.append(element("tr", case, sides))
+    table = element("table", element("thead", head), element("tbody", rows), style=_TABLE)
+    return joined(
+        element("p", "Which answer is better? The next pairs:"), element("div", table, style="overflow-x:auto")
+    )
 
 
 def _arms(report: VoteReport) -> list[Wire]:

@@ -126,8 +126,19 @@ class VoteState:
         skipped = (vote for vote in self.votes if vote.verdict == "skip" and not vote.is_repeat)
         # The first alone is made: there may be many thousands.
         duel = next(itertools.chain(waiting, (self._duels[_key_of(vote)] for vote in skipped)), None)
-        if duel is None:
-            return None
+        return None if duel is None else self._sided(duel)
+
+    def upcoming(self, most: int) -> list[Shown]:
+        """Returns the pairs that nobody has judged yet, as they will stand on the page, the next first.
+
+        Args:
+            most: Pairs that are returned at most.
+        """
+        said = {_key_of(vote) for vote in self.votes}
+        waiting = (duel for key, duel in self._duels.items() if key not in said and key not in self._same)
+        return [self._sided(duel) for duel in itertools.islice(waiting, most)]
+
+    def _sided(self, duel: Duel) -> Shown:
         sides = list(duel.pair)
         self._rng("sides", *map(str, duel.key)).shuffle(sides)
         return Shown(duel=duel, left=sides[0], right=sides[1], is_repeat=False)

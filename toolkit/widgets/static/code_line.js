@@ -27,6 +27,7 @@ function render({ model, el }) {
     code.textContent = model.get("code");
     button.textContent = "Copy";
     status.textContent = "";
+    el.hidden = !model.get("code");
   };
   button.addEventListener("click", () =>
     copied(model.get("code"), area).then(

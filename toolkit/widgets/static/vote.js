@@ -47,6 +47,7 @@ class Vote {
     this.root = el;
     this.turn = null;
     this.pair = null;
+    this.isEnd = false;
     this.isSent = false;
     this.build();
     this.listen = (content) => this.hear(content);
@@ -83,9 +84,14 @@ class Vote {
     if (content.pair) {
       if (!isNew && this.pair) return;
       this.pair = content.pair;
+      this.isEnd = false;
       this.drawPair(content.pair);
+    } else if (content.end) {
+      this.pair = null;
+      this.drawEnd(content.end);
     } else if (content.report) {
       this.pair = null;
+      this.isEnd = false;
       this.drawReport(content.report);
     }
     this.say("");
@@ -167,6 +173,20 @@ class Vote {
     this.say("Press again to see the names. Pairs that are left can still be voted on, though no longer quite blind.");
   }
 
+  // All is said, nobody is named yet: the last vote can still be taken back.
+  drawEnd({ all }) {
+    this.isEnd = true;
+    const undo = put(button("", () => this.send("undo"), "pk-undo"), make("span", "", "Undo the last vote"), make("kbd", "", "u"));
+    const show = button("Show who is who", () => this.send("finish"), "pk-finish");
+    this.body.setAttribute("role", "group");
+    this.body.setAttribute("aria-label", "Blind vote, every pair is judged");
+    this.body.replaceChildren(
+      make("strong", "pk-place", `Every pair is judged: ${all.toLocaleString()} of ${all.toLocaleString()}`),
+      make("p", "pk-line", "The names are not told yet. Once they are, votes can no longer be taken back."),
+      put(make("div", "pk-foot"), show, undo),
+    );
+  }
+
   drawReport(report) {
     const [first, ...others] = report.sentences;
     const parts = [make("strong", "pk-place", "Finished: who was who"), make("p", "pk-line", first)];
@@ -228,6 +248,10 @@ class Vote {
     if (key === "?") {
       event.preventDefault();
       return this.toggleHelp();
+    }
+    if (this.isEnd && key === "u") {
+      event.preventDefault();
+      return this.send("undo");
     }
     if (!this.pair) return;
     const acts = { u: () => this.pair.can_undo && this.send("undo"), n: () => this.note.focus() };
