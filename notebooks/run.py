@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
@@ -23,7 +24,9 @@ _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _OWN_SETTINGS = ("TOOLKIT_", "LANGFUSE_")
 
 
-def run_notebook(path: Path, *, home: Path, timeout_s: float = 600.0) -> nbformat.NotebookNode:
+def run_notebook(
+    path: Path, *, home: Path, timeout_s: float = 600.0, variables: Mapping[str, str] | None = None
+) -> nbformat.NotebookNode:
     """Returns the notebook at `path` with fresh outputs; the file is left as it is.
 
     Outputs name no place of this machine: the notebook's folder reads `.`, the run store's `.toolkit`. Of a widget they
@@ -33,6 +36,7 @@ def run_notebook(path: Path, *, home: Path, timeout_s: float = 600.0) -> nbforma
         path: The notebook; it runs in its own folder.
         home: Folder of the run store.
         timeout_s: Seconds that one cell may take.
+        variables: Environment variables that the notebook finds; `None` = no key and no setting of the toolkit.
 
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell raises.
@@ -52,7 +56,7 @@ def run_notebook(path: Path, *, home: Path, timeout_s: float = 600.0) -> nbforma
         # Progress is updated in place: without this, each update would be kept as an output of its own.
         coalesce_streams=True,
     )
-    client.execute(env=environment | cache | {"TOOLKIT_HOME": str(home)})
+    client.execute(env=environment | cache | {"TOOLKIT_HOME": str(home)} | dict(variables or {}))
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":

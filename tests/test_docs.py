@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 import toolkit
+from tests.langfuse.production import generation, send
 from tests.servers._process import serving
 from toolkit import _sync
 from toolkit.cli import main
 from toolkit.config import Settings, read_config
 from toolkit.engine import set_default_engine
+from toolkit.results import Promotion
 from toolkit.testing import FakeProvider, fake_engine
 
 ROOT = Path(__file__).parent.parent
@@ -58,12 +60,22 @@ def reader_s_folder(tmp_path, monkeypatch):
         (tmp_path / "config.yaml").write_text(
             "model_list:\n- model_name: my-langfuse-model\n  litellm_params: {model: langfuse/openai/gpt-4o-mini}\n"
         )
-        scripted = [FakeProvider(["This is positive."], name=name) for name in ("local", "openai")]
+        asked = [{"role": "user", "content": f"Reply 1 to: Question {number}?"} for number in range(20)]
+        send(langfuse, *(generation(n + 1, [message], prompt="support-reply") for n, message in enumerate(asked)))
+        scripted = [FakeProvider(_answer, name=name) for name in ("local", "openai")]
         engine = fake_engine(Settings.from_environment(), providers=scripted)
         set_default_engine(engine)
         yield tmp_path
         _sync.run(engine.aclose())
         set_default_engine(None)
+
+
+def _answer(request):
+    """What a model answers: it likes short answers when it judges, and gives them when it is told to."""
+    said = str(request.messages[-1].content)
+    if request.messages[0].role == "system":
+        return '{"reason": "", "score": "yes"}' if "Shortly." in said else '{"reason": "", "score": "no"}'
+    return "Shortly." if said.startswith("In two sentences") else "This is positive."
 
 
 def test_every_python_block_of_the_readme_runs(reader_s_folder, capsys, monkeypatch):
@@ -76,10 +88,15 @@ def test_every_python_block_of_the_readme_runs(reader_s_folder, capsys, monkeypa
             monkeypatch.setattr(toolkit, "configure", lambda path: _configure(path, reader_s_folder))
         exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102  our own README
     assert namespace["answer"].choices[0].message.content == "This is positive."
-    assert len(found) == 9
+    assert len(found) == 10
     assert (reader_s_folder / "sentiment.csv").exists()
     assert "8 trials = 4 arms" not in capsys.readouterr().err
     assert len(namespace["results"].df) == 16  # 2 prompts x 2 models x 2 cases x 2 repeats
+    (loop,) = [block for block in found if "from_langfuse" in block]
+    assert len([line for line in loop.splitlines() if line]) == 10
+    assert len(namespace["loop"].df) == 40  # 2 prompts x 20 cases
+    assert namespace["promotion"].state == "rolled back"
+    assert namespace["loop"].to_langfuse().scores == 40
 
 
 def _configure(path, folder):
@@ -112,7 +129,7 @@ def test_every_command_of_the_readme_exists():
         else:
             assert command == "pip install 'promptsweep[local]'"
     extras = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for extra in ("local", "proxy", "parquet", "excel", "plot", "jinja", "litellm"):
+    for extra in ("local", "proxy", "parquet", "excel", "plot", "jinja", "litellm", "langfuse"):
         assert re.search(rf"^{extra} = ", extras, flags=re.MULTILINE)
 
 
@@ -137,6 +154,24 @@ def test_the_readme_s_prompt_file_is_read_as_it_says(tmp_path):
     prompt = _sync.run(FolderSource(tmp_path).get("sentiment", label="production"))
     assert placeholders(prompt) == ("review",)
     assert prompt.config["model"] == "local/smollm2-135m-instruct"
+
+
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_name_and_every_link_of_a_page_leads_somewhere(page):
+    """What a page calls `tk.NAME`, `results.NAME` or `promotion.NAME` is there, and so is every file it links to."""
+    text = page.read_text(encoding="utf-8")
+    owners = {"tk": toolkit, "results": toolkit.Results, "promotion": Promotion}
+    used = set(re.findall(r"(?<![\w./])(tk|results|promotion)\.(?!NAME\b)([a-z_A-Z]\w*)", text))
+    assert not [pair for pair in sorted(used) if not hasattr(owners[pair[0]], pair[1])]
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        target, _, anchor = link.partition("#")
+        linked = (page.parent / target).resolve() if target else page
+        assert linked.exists(), link
+        headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), flags=re.MULTILINE) if anchor else []
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
 
 
 MODULES = sorted(

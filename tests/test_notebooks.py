@@ -7,18 +7,23 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import html5lib
 import nbformat
 import pytest
+import yaml
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
 from notebooks.run import run_notebook
+from tests.servers._process import serving
+from tests.servers.fake_langfuse import PUBLIC_KEY, SECRET_KEY
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+WITH_GRID = ["01_compare_prompt_versions", "05_widgets"]
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +86,75 @@ def test_the_fifth_notebook_picks_sweeps_and_shows_what_stays_of_a_widget(one_ca
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     shown = "\n".join(output.get("text", "") or output.data.get("text/plain", "") for output in outputs)
     assert "ended · 2 of 2" in shown
-    assert re.search("CompareGrid of run run-[0-9a-f]+: 1 cases? x 2 arms", shown)
+    assert "0 to send, 2 stored" in shown
+    assert "sentiment@1 -> sentiment@3, by contains:" in shown
     assert "0 of 1 pair;" in shown
     assert "Draft of sentiment, against folder:sentiment@3" in shown
     assert "ok    folder        ./prompts: 1 prompt" in shown
     assert "widget-view" not in str(outputs)
     assert not [place for place in (one_case, home) if str(place) in str(outputs)]
+
+
+@pytest.fixture
+def six_cases(tmp_path):
+    """A copy of the notebooks' folder with the first six cases: few answers, and enough for a gate to pass."""
+    folder = tmp_path / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder)
+    lines = (folder / "reviews.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "reviews.csv").write_text("\n".join(lines[:7]) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.model
+def test_the_sixth_notebook_goes_from_production_and_back(six_cases, tmp_path):
+    """Run in a folder, the notebook is refused a label, gets it, shows why, puts it back, and sees no drift."""
+    notebook = run_notebook(six_cases / "06_from_production_and_back.ipynb", home=tmp_path / "home")
+    shown = _shown(notebook)
+    assert "Prompt source: folder." in shown
+    assert "6 reviews came in." in shown
+    assert "'folder:notebook-06-sentiment@2' does not get the label; 'production' stays where it is." in shown
+    assert "moved - by loop/prompts/evidence/notebook-06-sentiment.production.yaml" in shown
+    assert "- key: e1:" in shown
+    assert "rolled back" in shown
+    assert "No change beyond chance in 4 tests" in shown
+    evidence = six_cases / "loop/prompts/evidence/notebook-06-sentiment.production.yaml"
+    moves = yaml.safe_load(evidence.read_text(encoding="utf-8"))
+    assert [(move["from"], move["to"]) for move in moves] == [("1", "2"), ("2", "1")]
+    assert not [place for place in (six_cases, tmp_path) if str(place) in str(notebook)]
+
+
+def test_the_sixth_notebook_goes_through_langfuse_where_its_keys_are_set(six_cases, tmp_path):
+    """With keys of Langfuse, the same cells leave traces, experiments, scores and evidence there, linked by version."""
+    path = six_cases / "06_from_production_and_back.ipynb"
+    # The model is a server here: what the draft says is right, what production says is not.
+    path.write_text(path.read_text("utf-8").replace("local/smollm2-135m-instruct", "openai/gpt-4o-mini"), "utf-8")
+    with serving("tests.servers.fake_langfuse") as langfuse, serving("tests.servers.fake_openai") as openai:
+        for match, text in (("one word only", "positive or negative"), ("waste of money", "no idea")):
+            message = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            body = {"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini"}
+            openai.control(match=match, times=None, status=200, body=body | {"choices": [message]})
+        variables = {
+            "LANGFUSE_HOST": langfuse.url,
+            "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY,
+            "LANGFUSE_SECRET_KEY": SECRET_KEY,
+            "OPENAI_BASE_URL": f"{openai.url}/v1",
+            "OPENAI_API_KEY": "sk-test",
+        }
+        shown = _shown(run_notebook(path, home=tmp_path / "home", variables=variables))
+        held = langfuse.call("GET", "/_held")
+    assert "Prompt source: langfuse." in shown
+    assert "'langfuse:notebook-06-sentiment@2' does not get the label; 'production' stays where it is." in shown
+    assert f"{langfuse.url}/project/proj-test/experiments/results?baseline=" in shown
+    assert f"A comment at {langfuse.url}/project/proj-test/prompts/notebook-06-sentiment" in shown
+    assert SECRET_KEY not in shown
+    experiments = [row for row in held["observations"] if row["experiment"]]
+    calls = [row for row in held["observations"] if not row["experiment"]]
+    # Six questions of production and one after the rollback; one while the draft had the label.
+    assert Counter(row["promptVersion"] for row in calls) == {1: 7, 2: 1}
+    assert Counter(row["promptVersion"] for row in experiments) == {1: 6, 2: 6}
+    assert len(held["scores"]) == 12
+    assert len(held["items"]) == 6
+    assert ["Promotion" in comment["content"] for comment in held["comments"]] == [True, False]
 
 
 @pytest.mark.model
@@ -142,6 +210,43 @@ print(len(frames[0]), "rows")
     assert len([text for text in shown if text.startswith("2/2")]) == 4
 
 
+def test_an_interrupted_await_in_a_real_kernel_gives_what_was_answered(tmp_path):
+    """Interrupted, an awaited sweep ends with its results so far, and one that a timeout cancels with the timeout."""
+    source = """
+import asyncio, os, pathlib, signal, toolkit as tk
+from toolkit.config import Settings
+from toolkit.testing import FakeProvider, fake_engine
+class Holding(FakeProvider):
+    async def complete(self, request, *, timeout_s):
+        if len(self.requests) >= 3:
+            if on_hold:
+                on_hold.pop()()
+            await asyncio.Event().wait()
+        return await super().complete(request, timeout_s=timeout_s)
+on_hold = [lambda: os.kill(os.getpid(), signal.SIGINT)]
+engine = fake_engine(Settings(home=pathlib.Path("home")), providers=[Holding(["hello"])])
+prompt = tk.Prompt(prompt_id="p", version="1", kind="text", template="{{a}}", source="memory")
+grid = dict(prompts=prompt, models="fake/m", variables={"a": list("123456")}, concurrency=1, engine=engine)
+before = signal.getsignal(signal.SIGINT)
+results = await tk.asweep(**grid)
+assert signal.getsignal(signal.SIGINT) is before
+print(results.df.status.value_counts().to_dict())
+try:
+    async with asyncio.timeout(0.3):
+        await tk.asweep(**grid)
+except TimeoutError:
+    print("timeout")
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbformat.write(notebook, tmp_path / "interrupted.ipynb")
+    (cell,) = run_notebook(tmp_path / "interrupted.ipynb", home=tmp_path / "home").cells
+    shown = "".join(
+        output.text if output.output_type == "stream" else output.data["text/plain"] for output in cell.outputs
+    )
+    assert "{'ok': 3, 'skipped': 2, 'unknown': 1}" in shown
+    assert "timeout" in shown
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_committed_notebooks_show_their_outputs(path):
     """A committed notebook was run from top to bottom without errors, in under 15 code cells, and names no machine."""
@@ -156,12 +261,32 @@ def test_committed_notebooks_show_their_outputs(path):
     assert str(ROOT) not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("stem", ["01_compare_prompt_versions", "05_widgets"])
+def test_every_notebook_with_a_grid_is_looked_at_without_a_kernel():
+    """The notebooks in whose outputs a grid of answers stands are those that are looked at as pages."""
+    with_grid = [path.stem for path in NOTEBOOKS if "CompareGrid" in _outputs(path) or "pk-slot" in _outputs(path)]
+    assert with_grid == WITH_GRID
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_committed_output_needs_a_widget_or_a_program(path):
+    """As a page, no committed notebook refers to a widget, and no output of it has a script or runs one."""
+    page = html5lib.parse(
+        HTMLExporter().from_notebook_node(nbformat.read(path, as_version=4))[0], namespaceHTMLElements=False
+    )
+    assert "widget-view" not in _outputs(path)
+    assert "Error displaying widget" not in "".join(page.itertext())
+    outputs = [node for node in page.iter("div") if "jp-OutputArea-output" in node.get("class", "").split()]
+    assert outputs
+    parts = [part for output in outputs for part in output.iter()]
+    assert not [part.tag for part in parts if part.tag in ("script", "iframe", "object", "embed", "link")]
+    assert not [name for part in parts for name in part.attrib if name.startswith("on")]
+
+
+@pytest.mark.parametrize("stem", WITH_GRID)
 def test_committed_notebooks_show_the_grid_without_a_kernel(stem):
-    """As a page, a committed notebook has the table of answers, and neither a lost widget nor a script in an output."""
+    """As a page, a committed notebook has the table of answers, a row for each case."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
     page = html5lib.parse(HTMLExporter().from_notebook_node(notebook)[0], namespaceHTMLElements=False)
-    assert "Error displaying widget" not in "".join(page.itertext())
     outputs = [node for node in page.iter("div") if "jp-OutputArea-output" in node.get("class", "").split()]
     tables = [table for output in outputs for table in output.iter("table")]
     grids = [rows for table in tables if (rows := _rows(table))[0].startswith("casesentiment@1 ")]
@@ -169,9 +294,16 @@ def test_committed_notebooks_show_the_grid_without_a_kernel(stem):
     assert len(rows) == 1 + 16
     assert "The soup was cold and the waiter ignored us." in rows[1]
     assert "contains 1 (+1)" in rows[1]
-    parts = [part for output in outputs for part in output.iter()]
-    assert not [part.tag for part in parts if part.tag in ("script", "iframe", "object", "embed", "link")]
-    assert not [name for part in parts for name in part.attrib if name.startswith("on")]
+
+
+def _shown(notebook):
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return "\n".join(output.get("text", "") or output.data.get("text/plain", "") for output in outputs)
+
+
+def _outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    return str([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
 
 
 def _rows(table):

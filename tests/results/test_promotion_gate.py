@@ -141,7 +141,8 @@ def test_missing_answers_are_told_with_what_to_do():
     found = condition(run_of(40, 0, 60, mine=[None], its=[1.0]), "answers")
     assert found.sentence == (
         "reply@2 has 1 trial of 101 without an answer or a score, and reply@1 has 0; a candidate that answers less "
-        "often is not let through. Next: tk.resume('run-1') asks again for what has no answer; results.failures says why."
+        "often is not let through. Next: tk.resume('run-1') asks again for what has no answer; "
+        "results.failures says why."
     )
 
 
