@@ -159,6 +159,16 @@ def test_a_cell_opens_and_closes(grid, opened):
     expect(grid.locator(".pk-open")).to_have_count(0)
 
 
+def test_an_opened_cell_is_as_wide_as_what_is_seen(grid, opened):
+    """A cell that was opened in a wide window is read without moving sideways in a narrow one."""
+    cell(grid, 0, 1).dblclick()
+    expect(grid.locator(".pk-open")).to_be_visible()
+    opened.page.set_viewport_size({"width": 800, "height": 1000})
+    scroll, box = grid.locator(".pk-scroll").bounding_box(), grid.locator(".pk-open").bounding_box()
+    assert grid.locator(".pk-table").bounding_box()["width"] > scroll["width"]
+    assert box["x"] + box["width"] <= scroll["x"] + scroll["width"]
+
+
 def test_a_double_click_opens_a_cell(grid):
     """A cell is opened by a double click too, and closed by its button."""
     cell(grid, 1, 1).dblclick()
