@@ -36,7 +36,7 @@ _BOX = (
     "font-family:var(--jp-content-font-family, system-ui, sans-serif);font-size:13px;line-height:1.4"
 )
 _NUMBER = f"{CELL};text-align:right;white-space:nowrap"
-_ARM = f"{CELL};min-width:8em;overflow-wrap:anywhere"
+_ARM = f"{CELL};min-width:12em;overflow-wrap:anywhere"
 _BAR = "display:inline-block;height:.7em;background:var(--jp-brand-color1, #1976d2);vertical-align:baseline"
 _BAR_PX = 60
 
