@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.langfuse.production import engine_of
 from tests.langfuse.pushing import SEED
 from tests.servers._process import ServerProcess, serving
+from toolkit import _sync
+from toolkit.engine import Engine
 from toolkit.store import RunStore
 
 
@@ -23,6 +26,14 @@ def langfuse(_langfuse_server: ServerProcess) -> ServerProcess:
     """A fake Langfuse that has received nothing yet, answers at once and holds `greet` in two versions."""
     _langfuse_server.control(reset=True, lag_s=0, seed=SEED)
     return _langfuse_server
+
+
+@pytest.fixture
+def engine(server: ServerProcess, tmp_path: Path) -> Iterator[Engine]:
+    """A configuration whose Langfuse is the `server` of the file."""
+    made = engine_of(server, tmp_path)
+    yield made
+    _sync.run(made.aclose())
 
 
 @pytest.fixture

@@ -9,33 +9,17 @@ import warnings
 import pytest
 
 import toolkit as tk
-from tests.langfuse.production import asked, dataset, engine_of, hold
+from tests.langfuse.production import asked, dataset, hold
 from tests.prompts.conftest import recording
-from tests.servers._process import serving
 from tests.servers.fake_langfuse import PUBLIC_KEY, SECRET_KEY
-from toolkit import _sync
 from toolkit.errors import LangfuseError, UsageError
 
 
-@pytest.fixture(scope="module")
-def _server():
-    with serving("tests.servers.fake_langfuse") as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server):
+def server(_langfuse_server):
     """A fake Langfuse that holds nothing."""
-    _server.control(reset=True)
-    return _server
-
-
-@pytest.fixture
-def engine(server, tmp_path):
-    """A configuration whose Langfuse is the fake."""
-    made = engine_of(server, tmp_path)
-    yield made
-    _sync.run(made.aclose())
+    _langfuse_server.control(reset=True)
+    return _langfuse_server
 
 
 REVIEWS = [

@@ -9,34 +9,18 @@ from typing import Any
 import pytest
 
 import toolkit as tk
-from tests.langfuse.production import HEADERS, OBSERVATIONS, asked, engine_of, generation, hold, send
-from tests.servers._process import serving
-from toolkit import _sync
+from tests.langfuse.production import HEADERS, OBSERVATIONS, asked, generation, hold, send
 from toolkit.errors import LangfuseWarning, UsageError
 
 TEMPLATE = "{{question}} asks {{name}}."
 
 
-@pytest.fixture(scope="module")
-def _server():
-    with serving("tests.servers.fake_langfuse") as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server):
+def server(_langfuse_server):
     """A fake Langfuse with a prompt of two versions and no generations."""
-    _server.control(reset=True)
-    hold(_server, "reply", TEMPLATE, "Be kind. {{question}}")
-    return _server
-
-
-@pytest.fixture
-def engine(server, tmp_path):
-    """A configuration whose Langfuse is the fake."""
-    made = engine_of(server, tmp_path)
-    yield made
-    _sync.run(made.aclose())
+    _langfuse_server.control(reset=True)
+    hold(_langfuse_server, "reply", TEMPLATE, "Be kind. {{question}}")
+    return _langfuse_server
 
 
 def cases(engine, **how) -> list[dict[str, Any]]:

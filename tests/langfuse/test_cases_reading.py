@@ -11,34 +11,19 @@ import pytest
 
 import toolkit as tk
 from tests.langfuse.production import OBSERVATIONS, asked, engine_of, generation, hold, send
-from tests.servers._process import serving
 from toolkit import _sync
 from toolkit.errors import LangfuseError, MissingKeyError, PromptNotFoundError, UsageError
 from toolkit.langfuse import _cases_prompt
 
 
-@pytest.fixture(scope="module")
-def _server():
-    with serving("tests.servers.fake_langfuse") as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server, monkeypatch):
+def server(_langfuse_server, monkeypatch):
     """A fake Langfuse with seven uses of a prompt, read two at a time."""
-    _server.control(reset=True, delay_s=0)
-    hold(_server, "reply", "{{question}} asks {{name}}.")
-    send(_server, *(generation(number, f"q{number} asks Ann.") for number in range(1, 8)))
+    _langfuse_server.control(reset=True, delay_s=0)
+    hold(_langfuse_server, "reply", "{{question}} asks {{name}}.")
+    send(_langfuse_server, *(generation(number, f"q{number} asks Ann.") for number in range(1, 8)))
     monkeypatch.setattr(_cases_prompt, "PAGE_SIZE", 2)
-    return _server
-
-
-@pytest.fixture
-def engine(server, tmp_path):
-    """A configuration whose Langfuse is the fake."""
-    made = engine_of(server, tmp_path)
-    yield made
-    _sync.run(made.aclose())
+    return _langfuse_server
 
 
 def test_pages_are_read_one_after_the_other(server, engine):
