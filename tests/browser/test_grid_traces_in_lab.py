@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.browser._lab import OpenNotebook
 from tests.browser.test_grid_in_lab import cell, expect, painted
 
 pytestmark = pytest.mark.browser
@@ -17,12 +18,22 @@ results = Results(some_results(cases=3).view, traces={traces!r})
 """
 
 
-@pytest.fixture
-def traced(notebook, lab, page):
-    """A grid whose first answer has a trace, at the address of a page that is there, and whose second has a bad one."""
+@pytest.fixture(scope="module")
+def opened(new_page, lab):
+    """A notebook that stays open for the tests of this file.
+
+    Its first answer has a trace, at the address of a page that is there, and its second has a bad one.
+    """
     traces = {"t-0-0": f"{lab.url}/api/status", "t-1-0": "javascript:window.__xss=1"}
-    notebook(SETUP.format(traces=traces), "results")
-    return painted(page)
+    with new_page() as page:
+        yield OpenNotebook(page, lab, lab.write(SETUP.format(traces=traces), "results")).open()
+
+
+@pytest.fixture
+def traced(opened):
+    """A new grid of that notebook, painted."""
+    opened.run()
+    return painted(opened.page)
 
 
 def opened_by(page, act) -> str:
@@ -37,10 +48,10 @@ def opened_by(page, act) -> str:
     return address
 
 
-def test_o_opens_the_trace(traced, page, lab):
+def test_o_opens_the_trace(traced, lab):
     """The key o opens the selected answer's trace in a tab of its own, and the grid says so."""
     cell(traced, 0, 1).click()
-    assert opened_by(page, lambda: page.keyboard.press("o")) == f"{lab.url}/api/status"
+    assert opened_by(traced.page, lambda: traced.page.keyboard.press("o")) == f"{lab.url}/api/status"
     expect(traced.locator(".pk-said")).to_have_text("The trace is opened in a tab of its own.")
 
 
@@ -53,13 +64,13 @@ def test_a_trace_that_is_made_later_is_opened_too(notebook, page, lab):
 
 
 @pytest.mark.parametrize(("row", "column"), [(1, 1), (0, 2)])
-def test_o_says_how_to_make_a_trace(traced, page, row, column):
+def test_o_says_how_to_make_a_trace(traced, row, column):
     """Where an answer has no trace, or an address that is no page, o opens nothing and says what makes one."""
-    before = len(page.context.pages)
+    before = len(traced.page.context.pages)
     cell(traced, row, column).click()
-    page.keyboard.press("o")
+    traced.page.keyboard.press("o")
     expect(traced.locator(".pk-said")).to_have_text("No trace: results.to_langfuse() makes one.")
-    assert len(page.context.pages) == before
+    assert len(traced.page.context.pages) == before
 
 
 def test_a_trace_is_a_link(traced, lab):
@@ -76,25 +87,25 @@ def test_a_trace_is_a_link(traced, lab):
         expect(links.nth(place)).to_have_attribute("referrerpolicy", "no-referrer")
 
 
-def test_links_are_opened_by_click_and_by_key(traced, page, lab):
+def test_links_are_opened_by_click_and_by_key(traced, lab):
     """A click on the chip's link opens the trace, and so does Enter on the opened cell's."""
-    assert opened_by(page, cell(traced, 0, 1).locator("a").click) == f"{lab.url}/api/status"
+    assert opened_by(traced.page, cell(traced, 0, 1).locator("a").click) == f"{lab.url}/api/status"
     cell(traced, 0, 1).locator(".pk-answer").click()
-    page.keyboard.press("Enter")
+    traced.page.keyboard.press("Enter")
     traced.locator(".pk-open a").focus()
-    assert opened_by(page, lambda: page.keyboard.press("Enter")) == f"{lab.url}/api/status"
+    assert opened_by(traced.page, lambda: traced.page.keyboard.press("Enter")) == f"{lab.url}/api/status"
     expect(traced.locator(".pk-open")).to_be_visible()
 
 
-def test_tab_goes_past_the_links_in_the_table(traced, page):
+def test_tab_goes_past_the_links_in_the_table(traced):
     """Tab goes from an answer with a trace to the control after the table."""
     cell(traced, 0, 1).locator(".pk-answer").click()
-    page.keyboard.press("Tab")
-    expect(page.locator(":focus")).to_have_text("Keys")
+    traced.page.keyboard.press("Tab")
+    expect(traced.page.locator(":focus")).to_have_text("Keys")
 
 
-def test_the_help_has_the_key(traced, page):
+def test_the_help_has_the_key(traced):
     """The key ? shows that o opens the trace."""
     cell(traced, 1, 1).click()
-    page.keyboard.press("?")
+    traced.page.keyboard.press("?")
     expect(traced.locator(".pk-keys")).to_contain_text("open the answer's trace")
