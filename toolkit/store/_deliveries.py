@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -36,14 +37,14 @@ class Delivery:
     """When its state was noted (UTC)."""
 
 
-class DeliveryBook:
+class DeliveryBook(ABC):
     """The part of the run store that knows what was handed on; `target` says to whom, such as a project's address."""
 
     _writer: Writer
 
+    @abstractmethod
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection that sees one moment of the store."""
-        raise NotImplementedError
 
     def deliveries(self, run_id: str, target: str | None = None) -> list[Delivery]:
         """Returns what of a run was handed on, or left and was not heard of, oldest note first.
